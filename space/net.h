@@ -1,0 +1,87 @@
+#ifndef NAS_SPACE_NET_H
+#define NAS_SPACE_NET_H
+/* The description of a network: what a space makes of an architecture and what train/ lowers to a graph. It
+ * knows operations by name and their attributes, shapes, parameter and MAC counts, but holds no weights.
+ * Layers are in topological order; shapes are per image, [C,H,W].
+ *
+ * Operation names: conv2d, linear, batch_norm, relu, avg_pool, max_pool, global_pool, add, dropout, zero.
+ * MACs: multiplications of convolutions and linear layers, one more per output number where there is a bias; all
+ * other operations count nothing. Parameters: weights, biases, and scale and shift of a batch norm. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct nas_shape {
+  int32_t c, h, w; /* a feature vector of width D is {D, 1, 1} */
+} nas_shape;
+
+/* What a network is for: the shape of an input image and the number of classes. */
+typedef struct nas_task {
+  nas_shape input;
+  int32_t classes;
+} nas_task;
+
+#define NAS_LAYER_INPUTS_MAX 8
+
+/* Attributes that an operation may read; those it does not read stay zero. */
+typedef struct nas_attrs {
+  int32_t out;                /* output channels (conv2d) or features (linear, neurons) */
+  int32_t kernel_h, kernel_w; /* conv2d and pooling */
+  int32_t stride, pad, groups;
+  bool bias;
+  double rate;      /* dropout probability */
+  char options[96]; /* options of a neuron as "key=value\n" lines */
+} nas_attrs;
+
+typedef struct nas_layer {
+  const char *op; /* name in train/'s operation registry; a string with static lifetime */
+  nas_attrs attrs;
+  int32_t inputs[NAS_LAYER_INPUTS_MAX]; /* indices of earlier layers; NAS_NET_INPUT for the image */
+  int32_t n_inputs;
+  nas_shape shape; /* of the output */
+  int64_t params;  /* trainable numbers of this layer */
+  int64_t macs;    /* multiply-accumulates per image, counted as NAS-Bench-201 counts FLOPs */
+  char label[56];  /* "stage1.cell0.edge0-2.conv": names the layer's parameters and seeds their initialisation */
+} nas_layer;
+
+#define NAS_NET_INPUT (-1)
+
+/* A whole network. `output` is the layer whose value ([classes,1,1] logits) goes to the loss. Layers that do not
+ * lead to it are kept, because published parameter counts include them; train/ drops them. */
+typedef struct nas_net {
+  nas_task task;
+  nas_layer *layers;
+  int32_t n, cap, output;
+  int64_t params, macs; /* sums over all layers, dead ones included */
+} nas_net;
+
+nas_net *nas_net_new(nas_task task, nas_err *err);
+void nas_net_free(nas_net *net);
+
+/* Each adds a layer, infers its shape, parameters and MACs, and stores its index in *out. `label` is copied.
+ * Errors: BAD_INPUT when the shapes do not fit (the message names the label). */
+/* Output height: floor((h + 2 pad - kernel) / stride) + 1. */
+nas_status nas_net_conv2d(nas_net *net, int32_t in, int32_t out_channels, int32_t kernel, int32_t stride, int32_t pad,
+                          int32_t groups, bool bias, const char *label, int32_t *out, nas_err *err);
+/* With bias; the input is read as a vector of c * h * w numbers. */
+nas_status nas_net_linear(nas_net *net, int32_t in, int32_t features, const char *label, int32_t *out, nas_err *err);
+nas_status nas_net_batch_norm(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err);
+nas_status nas_net_relu(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err);
+/* op: "avg_pool" (padding not counted), "max_pool"; size as for conv2d, pad at most kernel / 2. */
+nas_status nas_net_pool(nas_net *net, const char *op, int32_t in, int32_t kernel, int32_t stride, int32_t pad,
+                        const char *label, int32_t *out, nas_err *err);
+/* The mean over height and width: [C,1,1]. */
+nas_status nas_net_global_pool(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err);
+/* The sum of n >= 2 values of one shape; the same value may be named more than once. */
+nas_status nas_net_add(nas_net *net, const int32_t *in, int32_t n, const char *label, int32_t *out, nas_err *err);
+nas_status nas_net_dropout(nas_net *net, int32_t in, double rate, const char *label, int32_t *out, nas_err *err);
+/* A value that is zero everywhere, with the shape of `in`. */
+nas_status nas_net_zero(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err);
+
+/* Declares the layer whose value goes to the loss; its shape must be [classes,1,1]. */
+nas_status nas_net_set_output(nas_net *net, int32_t layer, nas_err *err);
+
+/* Shape of a layer's value; `index` may be NAS_NET_INPUT. */
+nas_shape nas_net_shape(const nas_net *net, int32_t index);
+#endif
