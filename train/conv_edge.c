@@ -1,0 +1,181 @@
+#include "train/conv_edge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/dnnl_conv.h"
+#include "train/kernels/kernels.h"
+#include "train/norm.h"
+
+/* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. */
+enum { TILE_BYTES = 64 * 1024 };
+
+typedef struct tiling {
+  nas_conv *conv;
+  nas_conv_sizes sizes;
+  int32_t images, tiles;
+  int64_t in, out, rows; /* numbers of one tile's input and output, and its output pixels */
+} tiling;
+
+static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* The largest divisor of the batch whose tensors fit a tile (at least one image). */
+static int32_t tile_images(const nas_site *s) {
+  int64_t in = nas_shape_size(s->in[0]), out = nas_shape_size(s->out), most = in > out ? in : out;
+  int32_t images = 1;
+  for (int32_t d = 2; d <= s->batch && d * most * 4 <= TILE_BYTES; d++)
+    if (s->batch % d == 0) images = d;
+  return images;
+}
+
+static int64_t per_channel(const nas_site *s, int count) { return align64(count * s->out.c * (int64_t)sizeof(float)); }
+
+static nas_status prepare(nas_call *c, nas_err *err) {
+  const nas_site *s = &c->site;
+  bool train = s->mode == NAS_TRAIN;
+  tiling *t = calloc(1, sizeof *t);
+  if (!t) return nas_fail_memory(err, "a convolution");
+  c->prepared = t;
+  t->images = tile_images(s);
+  t->tiles = s->batch / t->images;
+  t->in = t->images * nas_shape_size(s->in[0]);
+  t->out = t->images * nas_shape_size(s->out);
+  t->rows = t->images * nas_shape_pixels(s->out);
+  NAS_TRY(nas_conv_new(s, t->images, train, c->wants_dx[0], &t->conv, err));
+  t->sizes = nas_conv_size(t->conv);
+  int64_t in = align64(4 * t->in), out = align64(4 * t->out), pad = align64(t->sizes.scratch);
+  c->forward_scratch = pad + align64(t->sizes.forward) + in + out + per_channel(s, 8) + 2 * per_channel(s, 4);
+  if (!train) return NAS_OK;
+  if (c->norm_out) c->saved_bytes = align64(t->tiles * t->out * 4) + per_channel(s, NAS_NORM_SAVED);
+  c->backward_scratch = pad + align64(t->sizes.data) + 2 * align64(t->sizes.gradient) + 2 * in + out +
+                        per_channel(s, 8) + 2 * per_channel(s, 4);
+  return NAS_OK;
+}
+
+static void release(nas_call *c) {
+  tiling *t = c->prepared;
+  if (t) nas_conv_free(t->conv);
+  free(t);
+  c->prepared = NULL;
+}
+
+/* Hands out aligned parts of the scratch. */
+static void *take(char **scratch, int64_t bytes) {
+  void *part = *scratch;
+  *scratch += align64(bytes);
+  return part;
+}
+
+static nas_norm norm_of(const nas_call *c) {
+  return (nas_norm){c->site.out.c,          c->param[NAS_EDGE_GAMMA], c->param[NAS_EDGE_BETA], c->param[NAS_EDGE_MEAN],
+                    c->param[NAS_EDGE_VAR], c->grad[NAS_EDGE_GAMMA],  c->grad[NAS_EDGE_BETA]};
+}
+
+static const float *relu_tile(const nas_call *c, const tiling *t, int32_t tile, float *room) {
+  const float *x = (const float *)c->x[0] + tile * t->in;
+  if (!c->relu_in) return x;
+  nas_kernels()->relu(room, x, t->in);
+  return room;
+}
+
+static void forward(const nas_call *c) {
+  const tiling *t = c->prepared;
+  const nas_site *s = &c->site;
+  const nas_kernel_set *k = nas_kernels();
+  nas_norm norm = norm_of(c);
+  int64_t channels = s->out.c;
+  bool train = s->mode == NAS_TRAIN;
+  char *scratch = c->scratch;
+  void *pad = take(&scratch, t->sizes.scratch), *weight = take(&scratch, t->sizes.forward);
+  float *room = take(&scratch, 4 * t->in), *held = take(&scratch, 4 * t->out);
+  float *scale = take(&scratch, per_channel(s, 1)), *shift = take(&scratch, per_channel(s, 1));
+  float *sum = take(&scratch, per_channel(s, 1)), *square = take(&scratch, per_channel(s, 1));
+  nas_moments *all = take(&scratch, 2 * per_channel(s, 2));
+  const float *bias = s->attrs.bias ? c->param[NAS_EDGE_BIAS] : NULL, *plus = c->plus;
+  float *y = c->y, *z = c->saved;
+  nas_conv_pack_forward(t->conv, c->param[NAS_EDGE_WEIGHT], weight);
+  memset(all, 0, (size_t)channels * sizeof *all);
+  if (c->norm_out && !train) nas_norm_running(&norm, scale, shift);
+  for (int64_t n = 0; !c->norm_out && n < channels; n++) scale[n] = 1, shift[n] = 0;
+  for (int32_t i = 0; i < t->tiles; i++) {
+    bool direct = !c->norm_out && !plus;
+    float *to = direct ? y + i * t->out : c->norm_out && train ? z + i * t->out : held;
+    nas_conv_forward(t->conv, relu_tile(c, t, i, room), weight, bias, to, pad);
+    if (direct) continue;
+    if (c->norm_out && train) {
+      k->moments(to, to, t->rows, channels, sum, square);
+      nas_norm_merge(all, (double)(i * t->rows), to, sum, square, (double)t->rows, channels);
+    } else {
+      k->affine(y + i * t->out, plus ? plus + i * t->out : NULL, held, scale, shift, t->rows, channels);
+    }
+  }
+  if (!c->norm_out || !train) return;
+  nas_norm_close(&norm, all, (double)(t->tiles * t->rows), z + align64(t->tiles * t->out * 4) / 4, scale, shift);
+  k->affine(y, plus, z, scale, shift, t->tiles * t->rows, channels);
+}
+
+/* The gradient of a bias without a batch norm. */
+static void bias_gradient(const nas_call *c, const tiling *t, const float *zeros, float *sum, float *dot,
+                          nas_moments *all) {
+  int64_t channels = c->site.out.c;
+  float *dbias = c->grad[NAS_EDGE_BIAS];
+  memset(all, 0, (size_t)channels * sizeof *all);
+  for (int32_t i = 0; i < t->tiles; i++) {
+    const float *dz = (const float *)c->dy + i * t->out;
+    nas_kernels()->norm_sums(dz, dz, zeros, t->rows, channels, sum, dot);
+    for (int64_t k = 0; k < channels; k++) all[k].mean += (double)sum[k];
+  }
+  for (int64_t k = 0; k < channels; k++) dbias[k] = (float)all[k].mean;
+}
+
+static void backward(const nas_call *c) {
+  const tiling *t = c->prepared;
+  const nas_site *s = &c->site;
+  const nas_kernel_set *k = nas_kernels();
+  nas_norm norm = norm_of(c);
+  int64_t channels = s->out.c, weights = t->sizes.gradient / 4;
+  char *scratch = c->scratch;
+  void *pad = take(&scratch, t->sizes.scratch), *weight = take(&scratch, t->sizes.data);
+  float *total = take(&scratch, t->sizes.gradient), *part = take(&scratch, t->sizes.gradient);
+  float *room = take(&scratch, 4 * t->in), *back = take(&scratch, 4 * t->in), *dz = take(&scratch, 4 * t->out);
+  float *a = take(&scratch, per_channel(s, 1)), *b = take(&scratch, per_channel(s, 1));
+  float *constant = take(&scratch, per_channel(s, 1)), *sum = take(&scratch, per_channel(s, 1));
+  float *dot = take(&scratch, per_channel(s, 1));
+  nas_moments *all = take(&scratch, 2 * per_channel(s, 2));
+  const float *z = c->saved, *mean = z ? z + align64(t->tiles * t->out * 4) / 4 : NULL;
+  const float *dy = c->dy, *dplus = c->dplus[0], *x = c->x[0];
+  float *dx = c->dx[0], *dbias = s->attrs.bias ? c->grad[NAS_EDGE_BIAS] : NULL;
+  if (c->norm_out) nas_norm_factors(&norm, dy, z, t->tiles * t->rows, t->rows, mean, a, b, constant, sum, dot, all);
+  for (int64_t i = 0; i < channels; i++) sum[i] = 0;
+  if (dbias && c->norm_out) memset(dbias, 0, (size_t)channels * sizeof *dbias); /* the mean takes a bias away again */
+  if (dbias && !c->norm_out) {
+    memset(a, 0, (size_t)channels * sizeof *a);
+    bias_gradient(c, t, a, sum, dot, all);
+  }
+  if (dx) nas_conv_pack_data(t->conv, c->param[NAS_EDGE_WEIGHT], weight);
+  for (int32_t i = 0; i < t->tiles; i++) {
+    const float *tile_dz = dy + i * t->out;
+    if (c->norm_out) {
+      k->norm_gradient(dz, NULL, tile_dz, z + i * t->out, mean, a, b, constant, t->rows, channels);
+      tile_dz = dz;
+    }
+    nas_conv_backward_weights(t->conv, relu_tile(c, t, i, room), tile_dz, i ? part : total, pad);
+    if (i) k->weighted_sum(total, total, (const float *const[]){part}, (const float[]){1}, 1, weights);
+    if (!dx) continue;
+    float *to = dx + i * t->in;
+    bool direct = !c->relu_in && !dplus;
+    nas_conv_backward_data(t->conv, tile_dz, weight, direct ? to : back, pad);
+    if (direct) continue;
+    const float *add = dplus ? dplus + i * t->in : NULL;
+    if (c->relu_in) k->relu_gradient(to, add, x + i * t->in, back, t->in);
+    else k->weighted_sum(to, add, (const float *const[]){back}, (const float[]){1}, 1, t->in);
+  }
+  nas_conv_unpack_gradient(t->conv, total, c->grad[NAS_EDGE_WEIGHT]);
+}
+
+const nas_kernel nas_conv_edge = {.prepare = prepare,
+                                  .release = release,
+                                  .forward = forward,
+                                  .backward = backward,
+                                  .reads = NAS_READS_X,
+                                  .sinks = true};

@@ -1,0 +1,221 @@
+/* One instruction set's loops: NAS_ISA names it. Vectors are GCC's generic ones of 16 floats, which any compiler for
+ * any CPU cuts into what it has.
+ *
+ * Per-channel numbers are repeated to a period of at least 64 elements, so that narrow layers run in whole vectors and
+ * have several sums under way at once: channel of element i is i modulo `channels`, and the period is a multiple of
+ * both the channels and 16. Periods of 64 (1, 2, 4, 8, 16, 32 and 64 channels) keep all of it in registers. */
+#include "train/kernels/kernels.h"
+
+#include <string.h>
+
+#include "train/kernels/pool.h"
+#include "train/kernels/vector.h"
+
+enum { PERIOD = 64, PERIOD_MAX = 16 * 64 };
+
+static int64_t period_of(int64_t channels) {
+  if (channels >= PERIOD) return channels;
+  int64_t period = channels;
+  while (period % 16) period *= 2;
+  while (period < PERIOD) period += period;
+  return period;
+}
+
+/* The per-channel numbers `from` repeated to a period in `room`; themselves when they are long enough. */
+static const float *spread(const float *from, int64_t channels, int64_t period, float room[PERIOD_MAX]) {
+  if (period == channels) return from;
+  for (int64_t i = 0; i < period; i++) room[i] = from[i % channels];
+  return room;
+}
+
+static void relu(float *y, const float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void relu_gradient(float *dx, const float *plus, const float *x, const float *g, int64_t n) {
+  int64_t i = 0;
+  if (plus) {
+    for (; i + 16 <= n; i += 16) store(dx + i, load(plus + i) + select_positive(load(x + i), load(g + i)));
+    for (; i < n; i++) dx[i] = plus[i] + (x[i] > 0 ? g[i] : 0);
+  } else {
+    for (; i + 16 <= n; i += 16) store(dx + i, select_positive(load(x + i), load(g + i)));
+    for (; i < n; i++) dx[i] = x[i] > 0 ? g[i] : 0;
+  }
+}
+
+static void weighted_sum(float *y, const float *plus, const float *const *x, const float *factor, int32_t n_in,
+                         int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    v16 sum = plus ? load(plus + i) : (v16){0};
+    for (int32_t k = 0; k < n_in; k++) sum += factor[k] * load(x[k] + i);
+    store(y + i, sum);
+  }
+  for (; i < n; i++) {
+    float sum = plus ? plus[i] : 0;
+    for (int32_t k = 0; k < n_in; k++) sum += factor[k] * x[k][i];
+    y[i] = sum;
+  }
+}
+
+/* Adds the sums of a period to those of the channels. */
+static void fold(const float *wide, int64_t period, int64_t channels, float *sum) {
+  for (int64_t k = 0; k < channels; k++) sum[k] = 0;
+  for (int64_t i = 0; i < period; i++) sum[i % channels] += wide[i];
+}
+
+/* Sums of d and d e over n elements, n a multiple of the period of 64: d = a (- m), e = d or (b - m). */
+INLINE void sums_of_64(const float *a, const float *b, const float *mean, int64_t n, float *sum, float *dot) {
+  v16 s[4] = {0}, d[4] = {0};
+  v16 m[4] = {load(mean), load(mean + 16), load(mean + 32), load(mean + 48)};
+  for (int64_t i = 0; i < n; i += PERIOD)
+    for (int k = 0; k < 4; k++) {
+      v16 left = load(a + i + 16 * k), right;
+      if (b) right = load(b + i + 16 * k) - m[k];
+      else right = left -= m[k];
+      s[k] += left;
+      d[k] += left * right;
+    }
+  for (int k = 0; k < 4; k++) store(sum + 16 * k, s[k]), store(dot + 16 * k, d[k]);
+}
+
+INLINE void sums_of_many(const float *a, const float *b, const float *mean, int64_t n, int64_t period, float *sum,
+                         float *dot) {
+  for (int64_t k = 0; k < period; k++) sum[k] = dot[k] = 0;
+  for (int64_t i = 0; i < n; i += period)
+    for (int64_t k = 0; k < period; k++) {
+      float left = a[i + k] - (b ? 0 : mean[k]), right = b ? b[i + k] - mean[k] : left;
+      sum[k] += left;
+      dot[k] += left * right;
+    }
+}
+
+INLINE void channel_sums(const float *a, const float *b, const float *mean, int64_t rows, int64_t channels, float *sum,
+                         float *dot) {
+  float room[PERIOD_MAX], wide_sum[PERIOD_MAX], wide_dot[PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels, whole = n - n % period;
+  const float *m = spread(mean, channels, period, room);
+  if (period == PERIOD) sums_of_64(a, b, m, whole, wide_sum, wide_dot);
+  else if (period == channels) sums_of_many(a, b, m, whole, period, sum, dot);
+  else sums_of_many(a, b, m, whole, period, wide_sum, wide_dot);
+  if (period == PERIOD || period != channels) {
+    fold(wide_sum, period, channels, sum);
+    fold(wide_dot, period, channels, dot);
+  }
+  for (int64_t i = whole; i < n; i++) {
+    float left = a[i] - (b ? 0 : m[i - whole]), right = b ? b[i] - m[i - whole] : left;
+    sum[(i - whole) % channels] += left;
+    dot[(i - whole) % channels] += left * right;
+  }
+}
+
+static void moments(const float *x, const float *shift, int64_t rows, int64_t channels, float *sum, float *square) {
+  channel_sums(x, NULL, shift, rows, channels, sum, square);
+}
+
+static void norm_sums(const float *dy, const float *x, const float *mean, int64_t rows, int64_t channels, float *sum,
+                      float *dot) {
+  channel_sums(dy, x, mean, rows, channels, sum, dot);
+}
+
+INLINE void affine_by(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t n,
+                      int64_t period) {
+  int64_t i = 0;
+  for (; i + period <= n; i += period) {
+    int64_t k = 0;
+    for (; k + 16 <= period; k += 16) {
+      v16 v = load(x + i + k) * load(scale + k) + load(shift + k);
+      store(y + i + k, plus ? load(plus + i + k) + v : v);
+    }
+    for (; k < period; k++) {
+      float v = x[i + k] * scale[k] + shift[k];
+      y[i + k] = plus ? plus[i + k] + v : v;
+    }
+  }
+  for (int64_t k = 0; i + k < n; k++) {
+    float v = x[i + k] * scale[k] + shift[k];
+    y[i + k] = plus ? plus[i + k] + v : v;
+  }
+}
+
+static void affine(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t rows,
+                   int64_t channels) {
+  float room[2][PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels;
+  scale = spread(scale, channels, period, room[0]);
+  shift = spread(shift, channels, period, room[1]);
+  if (period == PERIOD && plus) affine_by(y, plus, x, scale, shift, n, PERIOD);
+  else if (period == PERIOD) affine_by(y, NULL, x, scale, shift, n, PERIOD);
+  else affine_by(y, plus, x, scale, shift, n, period);
+}
+
+INLINE void norm_gradient_by(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                             const float *a, const float *b, const float *c, int64_t n, int64_t period) {
+  int64_t i = 0;
+  for (; i + period <= n; i += period) {
+    int64_t k = 0;
+    for (; k + 16 <= period; k += 16) {
+      v16 v = load(dy + i + k) * load(a + k) + ((load(x + i + k) - load(mean + k)) * load(b + k) + load(c + k));
+      store(dx + i + k, plus ? load(plus + i + k) + v : v);
+    }
+    for (; k < period; k++) {
+      float v = dy[i + k] * a[k] + ((x[i + k] - mean[k]) * b[k] + c[k]);
+      dx[i + k] = plus ? plus[i + k] + v : v;
+    }
+  }
+  for (int64_t k = 0; i + k < n; k++) {
+    float v = dy[i + k] * a[k] + ((x[i + k] - mean[k]) * b[k] + c[k]);
+    dx[i + k] = plus ? plus[i + k] + v : v;
+  }
+}
+
+static void norm_gradient(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                          const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+  float room[4][PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels;
+  mean = spread(mean, channels, period, room[0]);
+  a = spread(a, channels, period, room[1]);
+  b = spread(b, channels, period, room[2]);
+  c = spread(c, channels, period, room[3]);
+  if (period == PERIOD && !plus) norm_gradient_by(dx, NULL, dy, x, mean, a, b, c, n, PERIOD);
+  else norm_gradient_by(dx, plus, dy, x, mean, a, b, c, n, period);
+}
+
+#define NAS_SET_(isa) nas_kernels_##isa
+#define NAS_SET(isa)  NAS_SET_(isa)
+static void global_pool(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels) {
+  for (int64_t n = 0; n < images; n++, y += channels) {
+    for (int64_t k = 0; k < channels; k++) y[k] = 0;
+    for (int64_t p = 0; p < pixels; p++, x += channels)
+      for (int64_t k = 0; k < channels; k++) y[k] += x[k];
+    for (int64_t k = 0; k < channels; k++) y[k] /= (float)pixels;
+  }
+}
+
+static void global_pool_gradient(float *dx, const float *plus, const float *dy, int64_t images, int64_t pixels,
+                                 int64_t channels) {
+  float share = 1 / (float)pixels;
+  for (int64_t n = 0; n < images; n++, dy += channels)
+    for (int64_t p = 0; p < pixels; p++, dx += channels) {
+      for (int64_t k = 0; k < channels; k++) dx[k] = plus ? plus[k] + share * dy[k] : share * dy[k];
+      if (plus) plus += channels;
+    }
+}
+
+#define NAS_TEXT_(x) #x
+#define NAS_TEXT(x)  NAS_TEXT_(x)
+extern const nas_kernel_set NAS_PER_ISA(kernels);
+const nas_kernel_set NAS_PER_ISA(kernels) = {
+    .isa = NAS_TEXT(NAS_ISA),
+    .relu = relu,
+    .relu_gradient = relu_gradient,
+    .weighted_sum = weighted_sum,
+    .moments = moments,
+    .affine = affine,
+    .norm_sums = norm_sums,
+    .norm_gradient = norm_gradient,
+    .avg_pool = NAS_PER_ISA(avg_pool),
+    .avg_pool_gradient = NAS_PER_ISA(avg_pool_gradient),
+    .global_pool = global_pool,
+    .global_pool_gradient = global_pool_gradient,
+};

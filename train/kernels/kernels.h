@@ -1,0 +1,47 @@
+#ifndef NAS_TRAIN_KERNELS_H
+#define NAS_TRAIN_KERNELS_H
+/* Hand-written f32 loops over channels-last data. kernels.c is compiled once per instruction set; nas_kernels picks the
+ * best that this CPU has. "rows" are pixels of the whole batch, each of `channels` numbers; per-channel arguments have
+ * `channels` numbers. `plus` is as in nas_call: NULL, another array, or the output itself. */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Geometry of pooling. */
+typedef struct nas_pool {
+  int64_t images, channels, in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride, pad;
+} nas_pool;
+
+static inline int64_t nas_pool_scratch(const nas_pool *p) {
+  int64_t columns = p->in_w > p->out_w ? p->in_w : p->out_w;
+  return (2 * columns + 2 * p->kernel_w + 2 * p->pad) * p->channels + p->kernel_h;
+}
+
+typedef struct nas_kernel_set {
+  const char *isa;
+  void (*relu)(float *y, const float *x, int64_t n);
+  /* dx = plus + (x > 0 ? g : 0) */
+  void (*relu_gradient)(float *dx, const float *plus, const float *x, const float *g, int64_t n);
+  /* y = (plus or 0) + sum of factor[k] x[k], n_in at most 8 */
+  void (*weighted_sum)(float *y, const float *plus, const float *const *x, const float *factor, int32_t n_in,
+                       int64_t n);
+  /* Per channel: the sums of x - shift and of its square. */
+  void (*moments)(const float *x, const float *shift, int64_t rows, int64_t channels, float *sum, float *square);
+  /* y = plus + scale x + shift */
+  void (*affine)(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t rows,
+                 int64_t channels);
+  /* Per channel: the sums of dy and of dy (x - mean). */
+  void (*norm_sums)(const float *dy, const float *x, const float *mean, int64_t rows, int64_t channels, float *sum,
+                    float *dot);
+  /* dx = plus + a dy + b (x - mean) + c */
+  void (*norm_gradient)(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                        const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
+  /* Average pooling; `scratch` holds nas_pool_scratch numbers. */
+  void (*avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch);
+  void (*avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch);
+  void (*global_pool)(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels);
+  void (*global_pool_gradient)(float *dx, const float *plus, const float *dy, int64_t images, int64_t pixels,
+                               int64_t channels);
+} nas_kernel_set;
+
+const nas_kernel_set *nas_kernels(void);
+#endif

@@ -1,0 +1,127 @@
+/* Average pooling, separably: rows are added first (whole rows of pixels and channels at a time), then columns. With a
+ * stride of 1 a column sum is a sum of the same row moved by whole pixels, so it runs over the row as if it had no
+ * pixels. */
+#include "train/kernels/pool.h"
+
+#include <string.h>
+
+/* One side of the windows: outputs first..last-1 look at input i, or inputs first..last-1 are looked at by output o. */
+typedef struct span {
+  int64_t first, last;
+} span;
+
+static span inputs_of(int64_t o, int64_t kernel, int64_t stride, int64_t pad, int64_t in) {
+  int64_t first = o * stride - pad, last = first + kernel;
+  return (span){first < 0 ? 0 : first, last > in ? in : last};
+}
+
+static span outputs_of(int64_t i, int64_t kernel, int64_t stride, int64_t pad, int64_t out) {
+  int64_t first = i + pad - kernel + 1, last = (i + pad) / stride + 1;
+  first = first <= 0 ? 0 : (first + stride - 1) / stride;
+  return (span){first, last > out ? out : last};
+}
+
+static float share(int64_t o, int64_t kernel, int64_t stride, int64_t pad, int64_t in) {
+  span s = inputs_of(o, kernel, stride, pad, in);
+  return 1 / (float)(s.last - s.first);
+}
+
+/* to = sum of factor[k] times row k, n numbers each; factor NULL for ones. */
+INLINE void add_rows(float *to, const float *from, int64_t rows, int64_t pitch, const float *factor, int64_t n) {
+  if (rows == 3 && !factor) {
+    for (int64_t i = 0; i < n; i++) to[i] = from[i] + from[pitch + i] + from[2 * pitch + i];
+    return;
+  }
+  if (rows == 3) {
+    float a = factor[0], b = factor[1], c = factor[2];
+    for (int64_t i = 0; i < n; i++) to[i] = a * from[i] + b * from[pitch + i] + c * from[2 * pitch + i];
+    return;
+  }
+  for (int64_t i = 0; i < n; i++) to[i] = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    float f = factor ? factor[r] : 1;
+    for (int64_t i = 0; i < n; i++) to[i] += f * from[r * pitch + i];
+  }
+}
+
+/* y = plus + factor weight[i] (sum of `count` numbers of `row`, `step` apart); weight NULL for ones. */
+INLINE void add_shifted(float *y, const float *plus, const float *row, int64_t count, int64_t step, float factor,
+                        const float *weight, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    v16 sum = load(row + i);
+    if (count == 3) sum += load(row + step + i) + load(row + 2 * step + i);
+    else
+      for (int64_t k = 1; k < count; k++) sum += load(row + k * step + i);
+    if (weight) sum *= factor * load(weight + i);
+    store(y + i, plus ? load(plus + i) + sum : sum);
+  }
+  for (; i < n; i++) {
+    float sum = 0;
+    for (int64_t k = 0; k < count; k++) sum += row[k * step + i];
+    if (weight) sum *= factor * weight[i];
+    y[i] = plus ? plus[i] + sum : sum;
+  }
+}
+
+/* y = plus + sum of factor[j] times pixel j of `row`, over one pixel's channels. */
+INLINE void add_pixels(float *y, const float *plus, const float *row, span s, const float *factor, float scale,
+                       int64_t channels) {
+  for (int64_t k = 0; k < channels; k++) {
+    float sum = 0;
+    for (int64_t j = s.first; j < s.last; j++) sum += (factor ? factor[j * channels] : 1) * row[j * channels + k];
+    y[k] = plus ? plus[k] + scale * sum : scale * sum;
+  }
+}
+
+/* For each output column, repeated over the channels: one over the number of its inputs. */
+static void column_shares(const nas_pool *p, float *weight) {
+  for (int64_t o = 0; o < p->out_w; o++) {
+    float f = share(o, p->kernel_w, p->stride, p->pad, p->in_w);
+    for (int64_t k = 0; k < p->channels; k++) weight[o * p->channels + k] = f;
+  }
+}
+
+void NAS_PER_ISA(avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch) {
+  int64_t c = p->channels, in_row = p->in_w * c, out_row = p->out_w * c, border = p->pad * c;
+  float *weight = scratch, *row = weight + out_row;
+  column_shares(p, weight);
+  memset(row, 0, (size_t)(in_row + (p->kernel_w + 2 * p->pad) * c) * sizeof *row);
+  for (int64_t n = 0; n < p->images; n++, x += p->in_h * in_row)
+    for (int64_t o = 0; o < p->out_h; o++, y += out_row, plus = plus ? plus + out_row : NULL) {
+      span rows = inputs_of(o, p->kernel_h, p->stride, p->pad, p->in_h);
+      float factor = 1 / (float)(rows.last - rows.first);
+      add_rows(row + border, x + rows.first * in_row, rows.last - rows.first, in_row, NULL, in_row);
+      if (p->stride == 1 && plus && p->kernel_w == 3) add_shifted(y, plus, row, 3, c, factor, weight, out_row);
+      else if (p->stride == 1) add_shifted(y, plus, row, p->kernel_w, c, factor, weight, out_row);
+      else
+        for (int64_t v = 0; v < p->out_w; v++)
+          add_pixels(y + v * c, plus ? plus + v * c : NULL, row + border,
+                     inputs_of(v, p->kernel_w, p->stride, p->pad, p->in_w), NULL, factor * weight[v * c], c);
+    }
+}
+
+void NAS_PER_ISA(avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch) {
+  int64_t c = p->channels, in_row = p->in_w * c, out_row = p->out_w * c;
+  /* With stride 1 and pad' = kernel - 1 - pad zeros on either side the sum over outputs is a window sum again. */
+  int64_t border = (p->kernel_w - 1 - p->pad) * c;
+  float *factor = scratch, *weight = factor + p->kernel_h, *row = weight + out_row;
+  column_shares(p, weight);
+  memset(row, 0, (size_t)(out_row + 2 * p->kernel_w * c) * sizeof *row);
+  for (int64_t n = 0; n < p->images; n++, dy += p->out_h * out_row)
+    for (int64_t i = 0; i < p->in_h; i++, dx += in_row, plus = plus ? plus + in_row : NULL) {
+      span rows = outputs_of(i, p->kernel_h, p->stride, p->pad, p->out_h);
+      int64_t count = rows.last > rows.first ? rows.last - rows.first : 0;
+      for (int64_t r = 0; r < count; r++) factor[r] = share(rows.first + r, p->kernel_h, p->stride, p->pad, p->in_h);
+      add_rows(row + border, dy + rows.first * out_row, count, out_row, factor, out_row);
+      if (p->stride == 1) {
+        for (int64_t k = 0; k < out_row; k++) row[border + k] *= weight[k];
+        if (p->kernel_w == 3) add_shifted(dx, plus, row, 3, c, 1, NULL, in_row);
+        else add_shifted(dx, plus, row, p->kernel_w, c, 1, NULL, in_row);
+        continue;
+      }
+      for (int64_t v = 0; v < p->in_w; v++)
+        add_pixels(dx + v * c, plus ? plus + v * c : NULL, row + border,
+                   outputs_of(v, p->kernel_w, p->stride, p->pad, p->out_w), weight, 1, c);
+    }
+}

@@ -1,0 +1,303 @@
+/* From graph to forward steps. A plain plan runs every live operation by itself. A fast plan follows aliases (skip
+ * connections, sums of one term), stores the terms of a sum on top of each other, and runs ReLU, convolution and batch
+ * norm as one step. Values are made when something asks for them, so what nothing needs is never planned. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "train/conv_edge.h"
+#include "train/plan_internal.h"
+#include "train/weighted_sum.h"
+
+enum { TERMS_MAX = 64 };
+
+typedef struct lowering {
+  nas_plan *p;
+  const nas_graph *g;
+  bool fast;
+  nas_value *alias; /* of each value: the value that holds its content */
+  int32_t *uses;    /* how many inputs of planned operations it is */
+} lowering;
+
+/* A ReLU, a convolution and a batch norm that run as one; relu and norm may be absent. */
+typedef struct edge {
+  nas_value source, conv, norm;
+  bool relu;
+} edge;
+
+/* What a sum is made of: operations that store into it, and values with factors. */
+typedef struct terms {
+  nas_value ops[TERMS_MAX], values[TERMS_MAX];
+  float factors[TERMS_MAX];
+  int32_t n_ops, n_values;
+} terms;
+
+static nas_status need(lowering *l, nas_value v, int32_t *buffer, nas_err *err);
+
+static const nas_node *node_of(const lowering *l, nas_value v) { return &l->g->nodes[v]; }
+
+static bool has_trait(const lowering *l, nas_value v, unsigned trait) {
+  return v > 0 && node_of(l, v)->op->traits & trait;
+}
+
+/* The inputs that count: a sum does not look at its zeros. */
+static int32_t inputs_of(const lowering *l, nas_value v, nas_value in[NAS_LAYER_INPUTS_MAX]) {
+  const nas_node *node = node_of(l, v);
+  int32_t n = 0;
+  for (int32_t i = 0; i < node->n_in; i++)
+    if (!(has_trait(l, v, NAS_OP_SUM) && node_of(l, node->in[i])->zero)) in[n++] = l->alias[node->in[i]];
+  return n;
+}
+
+static nas_value alias_of(const lowering *l, nas_value v) {
+  const nas_node *node = node_of(l, v);
+  if (!l->fast || v == 0 || node->zero) return v;
+  bool idle = node->op->traits & NAS_OP_TRAIN_ONLY && (l->p->options.mode == NAS_EVAL || node->attrs.rate == 0);
+  if (node->op->traits & NAS_OP_ALIAS || idle) return l->alias[node->in[0]];
+  nas_value in[NAS_LAYER_INPUTS_MAX];
+  if (node->op->traits & NAS_OP_SUM && inputs_of(l, v, in) == 1) return in[0];
+  return v;
+}
+
+static void count_uses(lowering *l) {
+  for (nas_value v = 0; v < l->g->n; v++) {
+    if (v > 0 && !node_of(l, v)->live) continue;
+    l->alias[v] = alias_of(l, v);
+    if (l->alias[v] != v || v == 0 || node_of(l, v)->zero) continue;
+    nas_value in[NAS_LAYER_INPUTS_MAX];
+    int32_t n = inputs_of(l, v, in);
+    for (int32_t i = 0; i < n; i++) l->uses[in[i]]++;
+  }
+  l->uses[l->alias[l->g->output]]++;
+}
+
+static const nas_kernel *kernel_of(const lowering *l, nas_value v) {
+  const nas_op *op = node_of(l, v)->op;
+  if (l->p->model->dtype == NAS_F64) return &op->f64;
+  return l->fast && op->fast ? op->fast : &op->f32;
+}
+
+/* True when v runs as a fused convolution. */
+static bool edge_of(const lowering *l, nas_value v, edge *e) {
+  nas_value in[NAS_LAYER_INPUTS_MAX];
+  if (!l->fast || node_of(l, v)->zero) return false;
+  *e = (edge){NAS_NO_VALUE, v, NAS_NO_VALUE, false};
+  if (has_trait(l, v, NAS_OP_NORM)) {
+    inputs_of(l, v, in);
+    if (!has_trait(l, in[0], NAS_OP_CONV) || l->uses[in[0]] != 1 || node_of(l, in[0])->zero) return false;
+    e->conv = in[0];
+    e->norm = v;
+  }
+  if (!has_trait(l, e->conv, NAS_OP_CONV)) return false;
+  inputs_of(l, e->conv, in);
+  e->source = in[0];
+  if (has_trait(l, in[0], NAS_OP_RELU) && !node_of(l, in[0])->zero) {
+    e->relu = true;
+    inputs_of(l, in[0], in);
+    e->source = in[0];
+  }
+  return true;
+}
+
+static bool stores_into_sums(const lowering *l, nas_value v) {
+  edge e;
+  return v > 0 && !node_of(l, v)->zero && (edge_of(l, v, &e) || kernel_of(l, v)->sinks);
+}
+
+static int64_t value_bytes(const lowering *l, nas_value v) {
+  return l->p->options.batch * nas_shape_size(node_of(l, v)->shape) * nas_dtype_size(l->p->model->dtype);
+}
+
+/* Parameters of node v into slots from `slot` on. */
+static void bind_params(const lowering *l, nas_value v, nas_call *c, int32_t slot) {
+  const nas_model *m = l->p->model;
+  if (m->first[v] < 0) return;
+  size_t size = (size_t)nas_dtype_size(m->dtype);
+  nas_site site = nas_node_site(l->g, v, 1, NAS_TRAIN);
+  nas_param_spec specs[NAS_OP_PARAMS_MAX];
+  int32_t n = node_of(l, v)->op->params(&site, specs);
+  for (int32_t i = 0; i < n; i++) {
+    const nas_tensor_info *info = &m->tensors[m->first[v] + i];
+    size_t at = (size_t)info->offset * size;
+    c->param[slot + i] = (char *)(info->running ? m->states : m->params) + at;
+    if (!info->running) c->grad[slot + i] = (char *)m->grads + at;
+  }
+}
+
+/* Completes a step whose x, y and plus are set: gradients wanted, kernel prepared, saved and scratch buffers. */
+static nas_status finish(lowering *l, nas_step *s, nas_err *err) {
+  nas_plan *p = l->p;
+  bool train = p->options.mode == NAS_TRAIN, trains = false;
+  for (int32_t i = 0; i < s->call.site.n_in; i++) s->call.wants_dx[i] = train && p->buffers[s->x[i]].wants_grad;
+  for (int32_t i = 0; i < s->call.site.n_in; i++) trains |= s->call.wants_dx[i];
+  for (int i = 0; i < NAS_OP_PARAMS_MAX; i++) trains |= train && s->call.grad[i];
+  if (s->plus != NAS_NO_BUFFER) trains |= p->buffers[s->plus].wants_grad;
+  p->buffers[s->y].wants_grad |= trains;
+  int32_t index;
+  NAS_TRY(nas_plan_add_step(p, s, &index, err));
+  s = &p->steps[index];
+  if (s->kernel->prepare) NAS_TRY(s->kernel->prepare(&s->call, err));
+  if (s->call.saved_bytes) NAS_TRY(nas_plan_add_buffer(p, s->call.saved_bytes, &s->saved, err));
+  if (s->call.forward_scratch) NAS_TRY(nas_plan_add_buffer(p, s->call.forward_scratch, &s->forward_scratch, err));
+  return nas_plan_add_instruction(p, index, false, err);
+}
+
+static nas_status emit_edge(lowering *l, const edge *e, int32_t y, int32_t plus, nas_err *err) {
+  nas_step s = nas_plan_sum_step(l->p, 0);
+  s.kernel = &nas_conv_edge;
+  s.node = e->norm != NAS_NO_VALUE ? e->norm : e->conv;
+  s.call.site = nas_node_site(l->g, e->conv, l->p->options.batch, l->p->options.mode);
+  s.call.relu_in = e->relu;
+  s.call.norm_out = e->norm != NAS_NO_VALUE;
+  bind_params(l, e->conv, &s.call, NAS_EDGE_WEIGHT);
+  if (e->norm != NAS_NO_VALUE) bind_params(l, e->norm, &s.call, NAS_EDGE_GAMMA);
+  NAS_TRY(need(l, e->source, &s.x[0], err));
+  s.y = y;
+  s.plus = plus;
+  return finish(l, &s, err);
+}
+
+static nas_status emit_op(lowering *l, nas_value v, int32_t y, int32_t plus, nas_err *err) {
+  edge e;
+  if (edge_of(l, v, &e)) return emit_edge(l, &e, y, plus, err);
+  nas_step s = nas_plan_sum_step(l->p, 0);
+  nas_value in[NAS_LAYER_INPUTS_MAX];
+  s.kernel = kernel_of(l, v);
+  s.node = v;
+  s.call.site = nas_node_site(l->g, v, l->p->options.batch, l->p->options.mode);
+  s.call.site.n_in = inputs_of(l, v, in);
+  s.call.label_hash = nas_hash64_text(node_of(l, v)->label);
+  bind_params(l, v, &s.call, 0);
+  for (int32_t i = 0; i < s.call.site.n_in; i++) NAS_TRY(need(l, in[i], &s.x[i], err));
+  s.y = y;
+  s.plus = plus;
+  return finish(l, &s, err);
+}
+
+/* The buffers that term v reads, made before the sum's own buffer begins to live. */
+static nas_status need_inputs(lowering *l, nas_value v, nas_err *err) {
+  edge e;
+  int32_t buffer;
+  if (edge_of(l, v, &e)) return need(l, e.source, &buffer, err);
+  nas_value in[NAS_LAYER_INPUTS_MAX];
+  int32_t n = inputs_of(l, v, in);
+  for (int32_t i = 0; i < n; i++) NAS_TRY(need(l, in[i], &buffer, err));
+  return NAS_OK;
+}
+
+static void add_value_term(terms *t, nas_value v) {
+  for (int32_t i = 0; i < t->n_values; i++)
+    if (t->values[i] == v) {
+      t->factors[i] += 1;
+      return;
+    }
+  t->values[t->n_values] = v;
+  t->factors[t->n_values++] = 1;
+}
+
+/* Collects the terms of sum v; sums that only this one uses are opened up. False when there are too many. */
+static bool collect(const lowering *l, nas_value v, terms *t) {
+  nas_value in[NAS_LAYER_INPUTS_MAX];
+  int32_t n = inputs_of(l, v, in);
+  for (int32_t i = 0; i < n; i++) {
+    if (t->n_ops + t->n_values + NAS_LAYER_INPUTS_MAX >= TERMS_MAX) return false;
+    bool own = l->uses[in[i]] == 1;
+    if (own && has_trait(l, in[i], NAS_OP_SUM) && !node_of(l, in[i])->zero) {
+      if (!collect(l, in[i], t)) return false;
+    } else if (own && stores_into_sums(l, in[i])) {
+      t->ops[t->n_ops++] = in[i];
+    } else {
+      add_value_term(t, in[i]);
+    }
+  }
+  return true;
+}
+
+/* y = plus + weighted sum of up to NAS_LAYER_INPUTS_MAX buffers. */
+static nas_status emit_weighted(lowering *l, const terms *t, int32_t first, int32_t y, int64_t elements, nas_err *err) {
+  nas_step s = nas_plan_sum_step(l->p, elements);
+  for (int32_t i = first; i < t->n_values && s.call.site.n_in < NAS_LAYER_INPUTS_MAX; i++) {
+    int32_t at = s.call.site.n_in++;
+    NAS_TRY(need(l, t->values[i], &s.x[at], err));
+    s.call.factor[at] = t->factors[i];
+  }
+  s.y = y;
+  s.plus = first ? y : NAS_NO_BUFFER;
+  return finish(l, &s, err);
+}
+
+static nas_status emit_sum(lowering *l, nas_value v, int32_t *y, nas_err *err) {
+  terms *t = calloc(1, sizeof *t);
+  if (!t) return nas_fail_memory(err, "a plan");
+  nas_status status = NAS_OK;
+  int32_t plus = NAS_NO_BUFFER;
+  int64_t elements = l->p->options.batch * nas_shape_size(node_of(l, v)->shape);
+  if (!collect(l, v, t)) {
+    nas_value in[NAS_LAYER_INPUTS_MAX];
+    int32_t n = inputs_of(l, v, in);
+    t->n_ops = t->n_values = 0;
+    for (int32_t i = 0; i < n; i++) add_value_term(t, in[i]);
+  }
+  for (int32_t i = 0; status == NAS_OK && i < t->n_values; i++) status = need(l, t->values[i], &plus, err);
+  for (int32_t i = 0; status == NAS_OK && i < t->n_ops; i++) status = need_inputs(l, t->ops[i], err);
+  if (status == NAS_OK) status = nas_plan_add_buffer(l->p, value_bytes(l, v), y, err);
+  /* One plain value rides along with the first operation; several are summed first. */
+  bool rides = t->n_values == 1 && t->factors[0] == 1 && t->n_ops > 0;
+  if (!rides) {
+    for (int32_t i = 0; status == NAS_OK && i < t->n_values; i += NAS_LAYER_INPUTS_MAX)
+      status = emit_weighted(l, t, i, *y, elements, err);
+    plus = t->n_values ? *y : NAS_NO_BUFFER;
+  }
+  for (int32_t i = 0; status == NAS_OK && i < t->n_ops; i++) {
+    status = emit_op(l, t->ops[i], *y, plus, err);
+    plus = *y;
+  }
+  free(t);
+  return status;
+}
+
+static nas_status need(lowering *l, nas_value v, int32_t *buffer, nas_err *err) {
+  v = l->alias[v];
+  nas_plan *p = l->p;
+  if (p->buffer_of[v] == NAS_NO_BUFFER) {
+    int32_t y = NAS_NO_BUFFER;
+    if (l->fast && has_trait(l, v, NAS_OP_SUM) && !node_of(l, v)->zero) {
+      NAS_TRY(emit_sum(l, v, &y, err));
+    } else if (node_of(l, v)->zero) {
+      NAS_TRY(nas_plan_add_buffer(p, value_bytes(l, v), &y, err));
+      nas_step zero = nas_plan_sum_step(p, p->options.batch * nas_shape_size(node_of(l, v)->shape));
+      zero.y = y;
+      NAS_TRY(finish(l, &zero, err));
+    } else {
+      NAS_TRY(need_inputs(l, v, err));
+      NAS_TRY(nas_plan_add_buffer(p, value_bytes(l, v), &y, err));
+      NAS_TRY(emit_op(l, v, y, NAS_NO_BUFFER, err));
+    }
+    p->buffer_of[v] = y;
+  }
+  *buffer = p->buffer_of[v];
+  return NAS_OK;
+}
+
+nas_status nas_plan_lower(nas_plan *p, nas_err *err) {
+  const nas_graph *g = p->model->graph;
+  lowering l = {p, g, !p->options.reference, NULL, NULL};
+  l.alias = calloc((size_t)g->n, sizeof *l.alias);
+  l.uses = calloc((size_t)g->n, sizeof *l.uses);
+  p->buffer_of = malloc((size_t)g->n * sizeof *p->buffer_of);
+  nas_status status = l.alias && l.uses && p->buffer_of ? NAS_OK : nas_fail_memory(err, "a plan");
+  if (status == NAS_OK) {
+    for (nas_value v = 0; v < g->n; v++) p->buffer_of[v] = NAS_NO_BUFFER;
+    status = nas_plan_add_buffer(p, value_bytes(&l, 0), &p->buffer_of[0], err);
+  }
+  if (status == NAS_OK) {
+    p->buffers[0].external = true;
+    p->buffers[0].wants_grad = p->options.input_gradient;
+    count_uses(&l);
+    status = need(&l, g->output, &p->logits, err);
+  }
+  for (nas_value v = 1; status == NAS_OK && v < g->n; v++)
+    if (g->nodes[v].live) p->buffer_of[v] = p->buffer_of[l.alias[v]];
+  free(l.alias);
+  free(l.uses);
+  return status;
+}

@@ -1,0 +1,116 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/hash.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "train/graph_internal.h"
+
+void *nas_aligned_new(int64_t bytes) {
+  size_t size = ((size_t)(bytes > 0 ? bytes : 1) + 63) / 64 * 64, huge = (size_t)2 << 20;
+  void *memory;
+  if (posix_memalign(&memory, size >= 2 * huge ? huge : 64, size) != 0) return NULL;
+  /* Fewer misses of the address cache; where the system has no huge pages, nothing is lost. */
+  if (size >= 2 * huge) madvise(memory, size / huge * huge, MADV_HUGEPAGE);
+  memset(memory, 0, size);
+  return memory;
+}
+
+static nas_status add_tensors(nas_model *m, nas_value v, nas_err *err) {
+  const nas_node *node = &m->graph->nodes[v];
+  nas_site site = nas_node_site(m->graph, v, 1, NAS_TRAIN);
+  nas_param_spec specs[NAS_OP_PARAMS_MAX];
+  int32_t n = node->op->params(&site, specs);
+  m->first[v] = (int32_t)m->n_tensors;
+  for (int32_t i = 0; i < n; i++) {
+    nas_tensor_info *info = &m->tensors[m->n_tensors];
+    int64_t *total = specs[i].running ? &m->n_states : &m->n_params;
+    *info = (nas_tensor_info){
+        .offset = *total, .count = specs[i].count, .decay = !specs[i].running, .running = specs[i].running};
+    if (!nas_text_put(info->name, sizeof info->name, "%s.%s", node->label, specs[i].name))
+      return nas_fail(err, NAS_E_BAD_INPUT, node->label, "the label is too long to name the tensor '%s'",
+                      specs[i].name);
+    m->specs[m->n_tensors++] = specs[i];
+    *total += specs[i].count;
+  }
+  return NAS_OK;
+}
+
+static nas_status fill(nas_model *m, nas_err *err) {
+  const nas_graph *g = m->graph;
+  size_t most = (size_t)g->n * NAS_OP_PARAMS_MAX;
+  m->tensors = calloc(most, sizeof *m->tensors);
+  m->specs = calloc(most, sizeof *m->specs);
+  m->first = calloc((size_t)g->n, sizeof *m->first);
+  if (!m->tensors || !m->specs || !m->first) return nas_fail_memory(err, "a model");
+  for (nas_value v = 0; v < g->n; v++) {
+    m->first[v] = -1;
+    if (v > 0 && g->nodes[v].live && !g->nodes[v].zero && g->nodes[v].op->params) NAS_TRY(add_tensors(m, v, err));
+  }
+  int64_t size = nas_dtype_size(m->dtype);
+  m->params = nas_aligned_new(m->n_params * size);
+  m->grads = nas_aligned_new(m->n_params * size);
+  m->states = nas_aligned_new(m->n_states * size);
+  return m->params && m->grads && m->states ? NAS_OK : nas_fail_memory(err, "a model's parameters");
+}
+
+nas_status nas_model_new(const nas_graph *g, nas_dtype dtype, nas_model **out, nas_err *err) {
+  *out = NULL;
+  if (g->output == NAS_NO_VALUE) return nas_fail(err, NAS_E_BAD_INPUT, NULL, "the graph has no output yet");
+  nas_model *m = calloc(1, sizeof *m);
+  if (!m) return nas_fail_memory(err, "a model");
+  m->graph = g;
+  m->dtype = dtype;
+  nas_status status = fill(m, err);
+  if (status == NAS_OK) status = nas_model_init(m, 0, err);
+  if (status == NAS_OK) *out = m;
+  else nas_model_free(m);
+  return status;
+}
+
+void nas_model_free(nas_model *m) {
+  if (!m) return;
+  free(m->tensors);
+  free(m->specs);
+  free(m->first);
+  free(m->params);
+  free(m->grads);
+  free(m->states);
+  free(m->arena);
+  free(m);
+}
+
+static void init_tensor(const nas_model *m, size_t t, nas_rng rng) {
+  const nas_tensor_info *info = &m->tensors[t];
+  const nas_param_spec *spec = &m->specs[t];
+  float *single = (float *)(spec->running ? m->states : m->params) + info->offset;
+  double *wide = (double *)(spec->running ? m->states : m->params) + info->offset;
+  uint64_t first = nas_hash64_text(info->name);
+  for (int64_t i = 0; i < info->count; i++) {
+    double value = spec->init == NAS_INIT_ONE ? 1 : 0;
+    if (spec->init == NAS_INIT_UNIFORM) value = spec->bound * (2 * nas_rng_unit(rng, first + (uint64_t)i) - 1);
+    if (m->dtype == NAS_F64) wide[i] = value;
+    else single[i] = (float)value;
+  }
+}
+
+nas_status nas_model_init(nas_model *m, uint64_t seed, nas_err *err) {
+  (void)err;
+  nas_rng rng = nas_rng_make(seed, 0, NAS_STREAM_INIT);
+  for (size_t t = 0; t < m->n_tensors; t++) init_tensor(m, t, rng);
+  memset(m->grads, 0, (size_t)(m->n_params * nas_dtype_size(m->dtype)));
+  return NAS_OK;
+}
+
+int64_t nas_model_params(const nas_model *m) { return m->n_params; }
+int64_t nas_model_states(const nas_model *m) { return m->n_states; }
+void *nas_model_param_data(nas_model *m) { return m->params; }
+void *nas_model_grad_data(nas_model *m) { return m->grads; }
+void *nas_model_state_data(nas_model *m) { return m->states; }
+
+const nas_tensor_info *nas_model_tensors(const nas_model *m, size_t *n) {
+  *n = m->n_tensors;
+  return m->tensors;
+}

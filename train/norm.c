@@ -1,0 +1,58 @@
+#include "train/norm.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "train/kernels/kernels.h"
+
+/* Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances, 1979. */
+void nas_norm_merge(nas_moments *all, double seen, const float *shift, const float *sum, const float *square,
+                    double rows, int64_t channels) {
+  for (int64_t k = 0; k < channels; k++) {
+    double mean = (double)shift[k] + (double)sum[k] / rows;
+    double part = (double)square[k] - (double)sum[k] * (double)sum[k] / rows, apart = mean - all[k].mean;
+    all[k].mean += apart * rows / (seen + rows);
+    /* Rounding may leave a constant channel a hair below zero; NaN must stay NaN. */
+    all[k].square += (part < 0 ? 0 : part) + apart * apart * seen * rows / (seen + rows);
+  }
+}
+
+void nas_norm_close(const nas_norm *n, const nas_moments *all, double rows, float *saved, float *scale, float *shift) {
+  for (int64_t k = 0; k < n->channels; k++) {
+    double var = all[k].square / rows, unbiased = rows > 1 ? all[k].square / (rows - 1) : var;
+    double inverse = 1 / sqrt(var + NAS_NORM_EPSILON), factor = inverse * (double)n->gamma[k];
+    n->running_mean[k] =
+        (float)((1 - NAS_NORM_MOMENTUM) * (double)n->running_mean[k] + NAS_NORM_MOMENTUM * all[k].mean);
+    n->running_var[k] = (float)((1 - NAS_NORM_MOMENTUM) * (double)n->running_var[k] + NAS_NORM_MOMENTUM * unbiased);
+    saved[k] = (float)all[k].mean;
+    saved[n->channels + k] = (float)inverse;
+    scale[k] = (float)factor;
+    shift[k] = (float)((double)n->beta[k] - all[k].mean * factor);
+  }
+}
+
+void nas_norm_running(const nas_norm *n, float *scale, float *shift) {
+  for (int64_t k = 0; k < n->channels; k++) {
+    double factor = (double)n->gamma[k] / sqrt((double)n->running_var[k] + NAS_NORM_EPSILON);
+    scale[k] = (float)factor;
+    shift[k] = (float)((double)n->beta[k] - (double)n->running_mean[k] * factor);
+  }
+}
+
+void nas_norm_factors(const nas_norm *n, const float *dy, const float *x, int64_t rows, int64_t tile_rows,
+                      const float *saved, float *a, float *b, float *c, float *sum, float *dot, nas_moments *all) {
+  memset(all, 0, (size_t)n->channels * sizeof *all);
+  for (int64_t r = 0; r < rows; r += tile_rows) {
+    int64_t at = r * n->channels, some = rows - r < tile_rows ? rows - r : tile_rows;
+    nas_kernels()->norm_sums(dy + at, x + at, saved, some, n->channels, sum, dot);
+    for (int64_t k = 0; k < n->channels; k++) all[k].mean += (double)sum[k], all[k].square += (double)dot[k];
+  }
+  for (int64_t k = 0; k < n->channels; k++) {
+    double inverse = (double)saved[n->channels + k], scale = (double)n->gamma[k] * inverse;
+    n->dbeta[k] = (float)all[k].mean;
+    n->dgamma[k] = (float)(all[k].square * inverse);
+    a[k] = (float)scale;
+    b[k] = (float)(-scale * inverse * inverse * all[k].square / (double)rows);
+    c[k] = (float)(-scale * all[k].mean / (double)rows);
+  }
+}

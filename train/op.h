@@ -1,0 +1,113 @@
+#ifndef NAS_TRAIN_OP_H
+#define NAS_TRAIN_OP_H
+/* What an operation is: one const struct in one file of train/ops/ and one line in train/ops.def. This header is
+ * private to train/ and its tests; users of the engine see names only (nas_graph_op). */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "train/graph.h"
+
+#define NAS_OP_PARAMS_MAX 6
+
+/* Where an operation stands: the shapes around it, its attributes, and what the plan is for. */
+typedef struct nas_site {
+  nas_shape in[NAS_LAYER_INPUTS_MAX], out;
+  int32_t n_in, batch;
+  nas_attrs attrs;
+  nas_mode mode;
+} nas_site;
+
+/* PyTorch's default initialisers. */
+typedef enum nas_init { NAS_INIT_ZERO, NAS_INIT_ONE, NAS_INIT_UNIFORM /* in [-bound, bound) */ } nas_init;
+
+typedef struct nas_param_spec {
+  const char *name; /* "weight" */
+  int64_t count;
+  nas_init init;
+  double bound;
+  bool running; /* not trained: kept up by the forward pass */
+} nas_param_spec;
+
+/* Everything a kernel may touch, resolved by the plan. Pointers are to the model's element type.
+ *
+ * A kernel adds to what flows together instead of having a sum pass after it: it stores y = plus + f(x), and
+ * dx[i] = dplus[i] + its contribution, where a NULL `plus` means zero and `plus == y` means "on top of what is there".
+ * dx[i] NULL: nobody asks for that gradient. Gradients of parameters are overwritten. Inputs may coincide (x*x), so
+ * dx[0] is finished before dx[1] is begun. */
+typedef struct nas_call {
+  nas_site site;
+  const void *x[NAS_LAYER_INPUTS_MAX];
+  void *y;
+  const void *plus;
+  const void *dy;
+  void *dx[NAS_LAYER_INPUTS_MAX];
+  const void *dplus[NAS_LAYER_INPUTS_MAX];
+  bool wants_dx[NAS_LAYER_INPUTS_MAX];
+  void *param[NAS_OP_PARAMS_MAX], *grad[NAS_OP_PARAMS_MAX]; /* in the order of the specs; running ones have no grad */
+  float factor[NAS_LAYER_INPUTS_MAX];                       /* of a weighted sum's inputs */
+  int64_t elements;                                         /* of a weighted sum */
+  bool relu_in, norm_out;                                   /* of a fused convolution */
+  void *saved, *scratch;
+  /* Set by `prepare`, in bytes. */
+  int64_t saved_bytes, forward_scratch, backward_scratch;
+  void *prepared; /* the kernel's own, such as oneDNN primitives */
+  uint64_t seed, step, label_hash;
+} nas_call;
+
+enum { NAS_READS_X = 1, NAS_READS_Y = 2 };
+
+/* One implementation of an operation for one element type. */
+typedef struct nas_kernel {
+  nas_status (*prepare)(nas_call *c, nas_err *err); /* may be NULL: no saved values, no scratch */
+  void (*release)(nas_call *c);                     /* may be NULL */
+  void (*forward)(const nas_call *c);
+  void (*backward)(const nas_call *c);
+  unsigned reads; /* what `backward` looks at, so that the plan keeps it */
+  bool sinks;     /* `forward` honours `plus`; such a kernel may not read y in `backward` */
+} nas_kernel;
+
+/* How the planner may treat an operation without knowing its name. */
+enum {
+  NAS_OP_ALIAS = 1,                  /* y is x: no work in a fast plan */
+  NAS_OP_SUM = 2,                    /* y is the sum of its inputs: its terms are stored on top of each other */
+  NAS_OP_ZERO = 4,                   /* y is zero everywhere */
+  NAS_OP_KEEPS_ZERO = 8,             /* y is zero when all inputs are */
+  NAS_OP_KEEPS_ZERO_UNBIASED = 1024, /* the same when attrs.bias is false */
+  NAS_OP_ZERO_IF_ANY = 16,           /* y is zero when any input is */
+  NAS_OP_RANDOM = 32,                /* depends on its label too: never shared with a twin */
+  NAS_OP_TRAIN_ONLY = 64,            /* the identity in evaluation */
+  NAS_OP_RELU = 128,                 /* may be absorbed into the convolution after it */
+  NAS_OP_CONV = 256,                 /* may absorb the ReLU before it and the batch norm after it */
+  NAS_OP_NORM = 512,
+};
+
+typedef struct nas_op {
+  const char *name;
+  int version;
+  const char *summary, *citation;
+  const char *attributes; /* the members of nas_attrs it reads, for people */
+  int32_t min_inputs, max_inputs;
+  unsigned traits;
+  /* Checks the inputs and gives the shape of the output. `label` is for the message. */
+  nas_status (*infer)(const nas_site *site, const char *label, nas_shape *out, nas_err *err);
+  /* Fills `out` and returns how many; NULL for an operation without parameters. */
+  int32_t (*params)(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX]);
+  int64_t (*macs)(const nas_site *site); /* per image; NULL for none */
+  nas_kernel f32, f64;                   /* the reference, compiled from one text */
+  const nas_kernel *fast;                /* f32; NULL: the reference serves */
+} nas_op;
+
+const nas_op *const *nas_ops(void); /* ends with NULL */
+const nas_op *nas_op_find(const char *name);
+
+/* ---- small helpers of the operations ---- */
+static inline int64_t nas_shape_size(nas_shape s) { return (int64_t)s.c * s.h * s.w; }
+static inline int64_t nas_shape_pixels(nas_shape s) { return (int64_t)s.h * s.w; }
+static inline int64_t nas_site_in(const nas_site *s, int i) { return s->batch * nas_shape_size(s->in[i]); }
+static inline int64_t nas_site_out(const nas_site *s) { return s->batch * nas_shape_size(s->out); }
+
+/* infer for operations whose output has the shape of their inputs, which must agree. */
+nas_status nas_infer_same(const nas_site *site, const char *label, nas_shape *out, nas_err *err);
+/* Checks kernel, stride and padding and gives the output's height and width (floor, as PyTorch). */
+nas_status nas_infer_window(const nas_site *site, const char *label, nas_shape *out, nas_err *err);
+#endif

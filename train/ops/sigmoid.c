@@ -1,0 +1,39 @@
+#ifdef REAL
+static void FN(forward)(const nas_call *c) {
+  const REAL *x = c->x[0];
+  REAL *y = c->y;
+  int64_t n = nas_site_out(&c->site);
+  for (int64_t i = 0; i < n; i++) y[i] = (REAL)(1 / (1 + exp(-(double)x[i])));
+}
+
+static void FN(backward)(const nas_call *c) {
+  const REAL *y = c->y, *dy = c->dy, *dplus = c->dplus[0];
+  REAL *dx = c->dx[0];
+  if (!dx) return;
+  int64_t n = nas_site_out(&c->site);
+  for (int64_t i = 0; i < n; i++) {
+    REAL g = y[i] * (1 - y[i]) * dy[i];
+    dx[i] = dplus ? dplus[i] + g : g;
+  }
+}
+#else
+#include <math.h>
+
+#include "train/op.h"
+#define NAS_TEMPLATE "train/ops/sigmoid.c"
+#include "train/op_template.h"
+
+const nas_op nas_op_sigmoid = {
+    .name = "sigmoid",
+    .version = 1,
+    .summary = "1 / (1 + exp(-x))",
+    .citation = "",
+    .attributes = "",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .traits = 0,
+    .infer = nas_infer_same,
+    .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_Y},
+    .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_Y},
+};
+#endif

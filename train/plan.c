@@ -1,0 +1,240 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "train/loss.h"
+#include "train/one_thread.h"
+#include "train/plan_internal.h"
+#include "train/weighted_sum.h"
+
+/* Makes room for one more element of a growing array. */
+static nas_status grow(void **array, int32_t n, int32_t *cap, size_t size, nas_err *err) {
+  if (n < *cap) return NAS_OK;
+  int32_t more = *cap ? 2 * *cap : 64;
+  void *bigger = realloc(*array, (size_t)more * size);
+  if (!bigger) return nas_fail_memory(err, "a plan");
+  *array = bigger;
+  *cap = more;
+  return NAS_OK;
+}
+
+nas_status nas_plan_add_buffer(nas_plan *p, int64_t bytes, int32_t *out, nas_err *err) {
+  void *array = p->buffers;
+  nas_status status = grow(&array, p->n_buffers, &p->buffers_cap, sizeof *p->buffers, err);
+  p->buffers = array;
+  if (status != NAS_OK) return status;
+  p->buffers[p->n_buffers] = (nas_buffer){.bytes = bytes, .first = 0, .last = -1};
+  *out = p->n_buffers++;
+  return NAS_OK;
+}
+
+nas_status nas_plan_add_step(nas_plan *p, const nas_step *step, int32_t *out, nas_err *err) {
+  void *array = p->steps;
+  nas_status status = grow(&array, p->n_steps, &p->steps_cap, sizeof *p->steps, err);
+  p->steps = array;
+  if (status != NAS_OK) return status;
+  p->steps[p->n_steps] = *step;
+  *out = p->n_steps++;
+  return NAS_OK;
+}
+
+nas_status nas_plan_add_instruction(nas_plan *p, int32_t step, bool backward, nas_err *err) {
+  void *array = p->program;
+  nas_status status = grow(&array, p->n_program, &p->program_cap, sizeof *p->program, err);
+  p->program = array;
+  if (status == NAS_OK) p->program[p->n_program++] = (nas_instruction){step, backward};
+  return status;
+}
+
+nas_step nas_plan_sum_step(const nas_plan *p, int64_t elements) {
+  bool wide = p->model->dtype == NAS_F64, plain = p->options.reference;
+  nas_step s = {.kernel = wide ? &nas_weighted_sum_f64 : plain ? &nas_weighted_sum_f32 : &nas_weighted_sum_fast};
+  s.node = NAS_NO_VALUE;
+  s.y = s.plus = s.saved = s.forward_scratch = s.dy = s.backward_scratch = NAS_NO_BUFFER;
+  for (int i = 0; i < NAS_LAYER_INPUTS_MAX; i++) s.x[i] = s.dx[i] = s.dplus[i] = NAS_NO_BUFFER;
+  s.call.elements = elements;
+  return s;
+}
+
+static void *address(const nas_plan *p, int32_t buffer) {
+  if (buffer == NAS_NO_BUFFER) return NULL;
+  const nas_buffer *b = &p->buffers[buffer];
+  return b->external ? p->input : (char *)p->base + b->offset;
+}
+
+/* Turns buffer numbers into addresses; again whenever another plan has made the arena larger. */
+static void resolve(nas_plan *p) {
+  if (p->base == p->model->arena) return;
+  p->base = p->model->arena;
+  for (int32_t i = 0; i < p->n_steps; i++) {
+    nas_step *s = &p->steps[i];
+    for (int32_t k = 0; k < s->call.site.n_in; k++) {
+      s->call.x[k] = address(p, s->x[k]);
+      s->call.dx[k] = address(p, s->dx[k]);
+      s->call.dplus[k] = address(p, s->dplus[k]);
+    }
+    s->call.y = address(p, s->y);
+    s->call.plus = address(p, s->plus);
+    s->call.dy = address(p, s->dy);
+    s->call.saved = address(p, s->saved);
+  }
+}
+
+static int64_t rounded(int64_t bytes) { return (bytes > 0 ? bytes + 63 : 64) / 64 * 64; }
+
+static nas_status check_options(const nas_plan_options *o, nas_err *err) {
+  if (o->batch < 1)
+    return nas_fail(err, NAS_E_OUT_OF_RANGE, NULL, "a batch of %d images; it must be at least 1", o->batch);
+  if (!(o->label_smoothing >= 0 && o->label_smoothing < 1))
+    return nas_fail(err, NAS_E_OUT_OF_RANGE, NULL, "label smoothing %g; it must be at least 0 and below 1",
+                    o->label_smoothing);
+  return NAS_OK;
+}
+
+/* Everything but the memory. */
+static nas_status design(nas_plan *p, nas_err *err) {
+  nas_model *m = p->model;
+  if (m->dtype == NAS_F64) p->options.reference = true;
+  NAS_TRY(check_options(&p->options, err));
+  NAS_TRY(nas_one_thread(err));
+  NAS_TRY(nas_plan_lower(p, err));
+  p->n_forward = p->n_program;
+  if (p->options.mode == NAS_TRAIN) NAS_TRY(nas_plan_add_gradients(p, err));
+  NAS_TRY(nas_plan_place(p, err));
+  int64_t size = nas_dtype_size(m->dtype);
+  p->peak_bytes = rounded(p->arena_bytes) + rounded(p->buffers[0].bytes) + rounded(p->options.batch * (int64_t)4) +
+                  2 * rounded(m->n_params * size) + rounded(m->n_states * size);
+  return NAS_OK;
+}
+
+static nas_status check_limit(const nas_plan *p, nas_err *err) {
+  if (p->options.memory_limit <= 0 || p->peak_bytes <= p->options.memory_limit) return NAS_OK;
+  char needed[24], limit[24];
+  return nas_fail(err, NAS_E_NO_MEMORY, NULL,
+                  "the plan needs %lld bytes (%s) but the limit is %lld bytes (%s); take a smaller batch or network",
+                  (long long)p->peak_bytes, nas_text_size(needed, p->peak_bytes), (long long)p->options.memory_limit,
+                  nas_text_size(limit, p->options.memory_limit));
+}
+
+static nas_status allocate(nas_plan *p, nas_err *err) {
+  nas_model *m = p->model;
+  p->input = nas_aligned_new(p->buffers[0].bytes);
+  p->labels = nas_aligned_new(p->options.batch * (int64_t)sizeof *p->labels);
+  if (!p->input || !p->labels) return nas_fail_memory(err, "a plan's batch");
+  if (!m->arena || m->arena_bytes < p->arena_bytes) {
+    void *arena = nas_aligned_new(p->arena_bytes);
+    if (!arena) return nas_fail_memory(err, "a plan's arena");
+    free(m->arena);
+    m->arena = arena;
+    m->arena_bytes = p->arena_bytes;
+  }
+  return NAS_OK;
+}
+
+static nas_status make(nas_model *m, const nas_plan_options *options, nas_plan **out, nas_err *err) {
+  *out = NULL;
+  nas_plan *p = calloc(1, sizeof *p);
+  if (!p) return nas_fail_memory(err, "a plan");
+  p->model = m;
+  p->options = *options;
+  p->logits = p->dlogits = p->dinput = NAS_NO_BUFFER;
+  nas_status status = design(p, err);
+  if (status == NAS_OK) *out = p;
+  else nas_plan_free(p);
+  return status;
+}
+
+nas_status nas_plan_new(nas_model *m, const nas_plan_options *options, nas_plan **out, nas_err *err) {
+  NAS_TRY(make(m, options, out, err));
+  nas_status status = check_limit(*out, err);
+  if (status == NAS_OK) status = allocate(*out, err);
+  if (status == NAS_OK) return NAS_OK;
+  nas_plan_free(*out);
+  *out = NULL;
+  return status;
+}
+
+nas_status nas_plan_measure(nas_model *m, const nas_plan_options *options, int64_t *peak_bytes, nas_err *err) {
+  nas_plan *p;
+  NAS_TRY(make(m, options, &p, err));
+  *peak_bytes = p->peak_bytes;
+  nas_plan_free(p);
+  return NAS_OK;
+}
+
+void nas_plan_free(nas_plan *p) {
+  if (!p) return;
+  for (int32_t i = 0; i < p->n_steps; i++)
+    if (p->steps[i].kernel->release) p->steps[i].kernel->release(&p->steps[i].call);
+  free(p->steps);
+  free(p->buffers);
+  free(p->program);
+  free(p->buffer_of);
+  free(p->input);
+  free(p->labels);
+  free(p);
+}
+
+int64_t nas_plan_peak_bytes(const nas_plan *p) { return p->peak_bytes; }
+int32_t nas_plan_operations(const nas_plan *p) { return p->n_forward; }
+void *nas_plan_input(nas_plan *p) { return p->input; }
+int32_t *nas_plan_labels(nas_plan *p) { return p->labels; }
+
+static void run(nas_plan *p, int32_t first, int32_t last) {
+  for (int32_t i = first; i < last; i++) {
+    nas_step *s = &p->steps[p->program[i].step];
+    bool backward = p->program[i].backward;
+    s->call.scratch = address(p, backward ? s->backward_scratch : s->forward_scratch);
+    (backward ? s->kernel->backward : s->kernel->forward)(&s->call);
+  }
+}
+
+nas_loss nas_plan_forward(nas_plan *p, uint64_t seed, uint64_t step) {
+  nas_one_thread(NULL);
+  resolve(p);
+  for (int32_t i = 0; i < p->n_steps; i++) {
+    p->steps[i].call.seed = seed;
+    p->steps[i].call.step = step;
+  }
+  run(p, 0, p->n_forward);
+  const nas_node *output = &p->model->graph->nodes[p->model->graph->output];
+  return nas_softmax_cross_entropy(p->model->dtype, address(p, p->logits), p->labels, p->options.batch, output->shape.c,
+                                   p->options.label_smoothing, address(p, p->dlogits));
+}
+
+void nas_plan_backward(nas_plan *p) {
+  nas_one_thread(NULL);
+  run(p, p->n_forward, p->n_program);
+}
+
+void nas_plan_backward_from(nas_plan *p, const void *logits_gradient) {
+  if (p->dlogits == NAS_NO_BUFFER) return;
+  memcpy(address(p, p->dlogits), logits_gradient, (size_t)p->buffers[p->dlogits].bytes);
+  nas_plan_backward(p);
+}
+
+const void *nas_plan_logits(const nas_plan *p) { return address(p, p->logits); }
+const void *nas_plan_input_gradient(const nas_plan *p) { return address(p, p->dinput); }
+
+/* True when no other buffer was written over b between its last use in the forward pass and the end of that. */
+static bool intact(const nas_plan *p, const nas_buffer *b) {
+  if (b->external) return true;
+  for (int32_t i = 0; i < p->n_buffers; i++) {
+    const nas_buffer *o = &p->buffers[i];
+    bool meets = o->offset < b->offset + b->bytes && b->offset < o->offset + o->bytes;
+    if (o != b && !o->external && meets && o->first <= o->last && o->last > b->first && o->first <= p->n_forward)
+      return false;
+  }
+  return true;
+}
+
+nas_status nas_plan_read(const nas_plan *p, nas_value v, void *out, nas_err *err) {
+  const nas_graph *g = p->model->graph;
+  if (v < 0 || v >= g->n) return nas_fail(err, NAS_E_BAD_INPUT, NULL, "no such value");
+  int32_t buffer = p->buffer_of[v];
+  if (buffer == NAS_NO_BUFFER || !intact(p, &p->buffers[buffer]))
+    return nas_fail(err, NAS_E_NOT_FOUND, g->nodes[v].label,
+                    "the planner did not keep this value; use a reference plan");
+  memcpy(out, address(p, buffer), (size_t)p->buffers[buffer].bytes);
+  return NAS_OK;
+}

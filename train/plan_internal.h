@@ -1,0 +1,61 @@
+#ifndef NAS_TRAIN_PLAN_INTERNAL_H
+#define NAS_TRAIN_PLAN_INTERNAL_H
+/* The inside of plans. lower.c turns a graph into steps (forward), gradient.c adds the backward program, arena.c gives
+ * every buffer its place by when it is first and last touched, plan.c owns and runs the result. */
+#include "train/graph_internal.h"
+
+#define NAS_NO_BUFFER (-1)
+
+/* A stretch of memory alive from instruction `first` to `last` of the whole program. */
+typedef struct nas_buffer {
+  int64_t bytes, offset;
+  int32_t first, last; /* first > last: never touched */
+  bool wants_grad;     /* holds a value that depends on a parameter */
+  bool external;       /* the batch: lives outside the arena */
+} nas_buffer;
+
+/* One kernel with its operands; buffers by index, NAS_NO_BUFFER for none. */
+typedef struct nas_step {
+  const nas_kernel *kernel;
+  nas_call call;
+  nas_value node; /* NAS_NO_VALUE for a weighted sum that the planner put in */
+  int32_t x[NAS_LAYER_INPUTS_MAX], y, plus, saved, forward_scratch;
+  int32_t dy, dx[NAS_LAYER_INPUTS_MAX], dplus[NAS_LAYER_INPUTS_MAX], backward_scratch;
+} nas_step;
+
+typedef struct nas_instruction {
+  int32_t step;
+  bool backward;
+} nas_instruction;
+
+struct nas_plan {
+  nas_model *model;
+  nas_plan_options options;
+  nas_step *steps;
+  int32_t n_steps, steps_cap;
+  nas_buffer *buffers; /* buffer 0 is the batch */
+  int32_t n_buffers, buffers_cap;
+  nas_instruction *program; /* forward, then backward */
+  int32_t n_program, program_cap, n_forward;
+  int32_t *buffer_of; /* of each graph value, or NAS_NO_BUFFER */
+  int32_t logits, dlogits, dinput;
+  int64_t arena_bytes, peak_bytes;
+  void *base; /* the arena that the steps' pointers were made for */
+  void *input;
+  int32_t *labels;
+};
+
+/* Shared by lower.c and gradient.c. All return an error only for lack of memory. */
+nas_status nas_plan_add_buffer(nas_plan *p, int64_t bytes, int32_t *out, nas_err *err);
+nas_status nas_plan_add_step(nas_plan *p, const nas_step *step, int32_t *out, nas_err *err);
+nas_status nas_plan_add_instruction(nas_plan *p, int32_t step, bool backward, nas_err *err);
+/* A step y = plus + sum of factor[i] x[i] over n elements; no inputs: y = plus or zero. */
+nas_step nas_plan_sum_step(const nas_plan *p, int64_t elements);
+
+/* The forward program: which steps, in which order, into which buffers. */
+nas_status nas_plan_lower(nas_plan *p, nas_err *err);
+/* The backward program. */
+nas_status nas_plan_add_gradients(nas_plan *p, nas_err *err);
+/* Lifetimes and offsets; sets arena_bytes. */
+nas_status nas_plan_place(nas_plan *p, nas_err *err);
+#endif

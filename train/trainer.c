@@ -1,0 +1,392 @@
+#include "train/trainer.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "train/checkpoint.h"
+#include "train/graph.h"
+#include "train/optimisers/optimiser.h"
+
+/* Plans differ by mode and batch: full and last batch of training, and of the two evaluated splits. */
+enum { PLANS_MAX = 5 };
+
+typedef struct planned {
+  nas_plan *plan;
+  nas_plan_options options;
+} planned;
+
+typedef struct training {
+  const nas_train_job *job;
+  nas_result *result;
+  nas_graph *graph;
+  nas_model *model;
+  planned plans[PLANS_MAX];
+  int n_plans;
+  const nas_optimiser_type *optimiser;
+  nas_optimiser_run *runs;
+  size_t n_runs;
+  float *memory;    /* the optimiser's arrays */
+  uint32_t *order;  /* of the epoch's images */
+  int64_t n, steps; /* training images, steps per epoch */
+  nas_checkpoint checkpoint;
+  double started; /* when the training would have begun, had it never been interrupted */
+  double last_save;
+} training;
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Ends the training with an outcome other than ok. */
+static void end(training *t, nas_outcome outcome, nas_status code, const char *where, const char *fmt, ...)
+    NAS_PRINTF(5, 6);
+static void end(training *t, nas_outcome outcome, nas_status code, const char *where, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  t->result->outcome = outcome;
+  nas_vfail(&t->result->cause, code, where, fmt, args);
+  va_end(args);
+}
+static bool ended(const training *t) { return t->result->outcome != NAS_OUTCOME_OK; }
+
+/* ---- setting up ---- */
+
+static nas_status check_job(const nas_train_job *job, nas_err *err) {
+  const nas_task *net = &job->net->task, *data = &job->data->task;
+  if (net->input.c != data->input.c || net->input.h != data->input.h || net->input.w != data->input.w ||
+      net->classes != data->classes)
+    return nas_fail(err, NAS_E_BAD_INPUT, "network",
+                    "made for %dx%dx%d images of %d classes; the data set has %dx%dx%d images of %d classes",
+                    net->input.c, net->input.h, net->input.w, net->classes, data->input.c, data->input.h, data->input.w,
+                    data->classes);
+  if (job->data->n_train < 1)
+    return nas_fail(err, NAS_E_BAD_INPUT, "data set", "it has no training images; raise train-images");
+  if (job->recipe->crop >= least(data->input.h, data->input.w))
+    return nas_fail(err, NAS_E_OUT_OF_RANGE, "recipe", "crop is %lld; images of %dx%d pixels need less",
+                    (long long)job->recipe->crop, data->input.h, data->input.w);
+  if (job->checkpoint) { /* better to learn now than after the first epoch */
+    char folder[4096];
+    if (!nas_text_put(folder, sizeof folder, "%s", job->checkpoint))
+      return nas_fail(err, NAS_E_BAD_INPUT, "checkpoint", "the path is too long");
+    if (access(dirname(folder), W_OK) != 0)
+      return nas_fail_errno(err, errno, job->checkpoint, "cannot write a checkpoint into this folder");
+  }
+  return NAS_OK;
+}
+
+static void want_plan(training *t, nas_mode mode, int64_t batch) {
+  if (batch == 0) return;
+  for (int i = 0; i < t->n_plans; i++)
+    if (t->plans[i].options.mode == mode && t->plans[i].options.batch == batch) return;
+  double smoothing = mode == NAS_TRAIN ? t->job->recipe->label_smoothing : 0;
+  t->plans[t->n_plans++].options =
+      (nas_plan_options){.batch = (int32_t)batch, .mode = mode, .label_smoothing = smoothing};
+}
+
+static void want_plans(training *t) {
+  const nas_dataset *d = t->job->data;
+  int64_t batch = least(t->job->recipe->batch, t->n), eval = t->job->recipe->eval_batch;
+  const int64_t splits[2] = {d->n_valid, d->n_test};
+  want_plan(t, NAS_TRAIN, batch);
+  want_plan(t, NAS_TRAIN, t->n % batch);
+  for (int i = 0; i < 2; i++) {
+    if (splits[i] >= eval) want_plan(t, NAS_EVAL, eval);
+    want_plan(t, NAS_EVAL, splits[i] % eval);
+  }
+}
+
+static nas_plan *plan_of(const training *t, nas_mode mode, int64_t batch) {
+  for (int i = 0; i < t->n_plans; i++)
+    if (t->plans[i].options.mode == mode && t->plans[i].options.batch == batch) return t->plans[i].plan;
+  return NULL;
+}
+
+/* Plans share an arena, but each has a batch of its own. The largest comes first, so that the arena never grows. */
+static nas_status measure(training *t, int64_t *bytes, nas_err *err) {
+  nas_shape s = t->job->net->task.input;
+  int64_t image = ((int64_t)s.c * s.h * s.w + 1) * (int64_t)sizeof(float), shared = 0;
+  *bytes = 0;
+  for (int i = 0; i < t->n_plans; i++) {
+    int64_t peak, batch = t->plans[i].options.batch * image;
+    NAS_TRY(nas_plan_measure(t->model, &t->plans[i].options, &peak, err));
+    *bytes += batch;
+    if (peak - batch <= shared) continue;
+    shared = peak - batch;
+    planned first = t->plans[0];
+    t->plans[0] = t->plans[i];
+    t->plans[i] = first;
+  }
+  *bytes += shared + nas_model_params(t->model) * t->optimiser->states * (int64_t)sizeof(float) +
+            t->n * (int64_t)sizeof *t->order;
+  return NAS_OK;
+}
+
+static nas_status fit_memory(training *t, nas_err *err) {
+  int64_t needed, limit = t->job->memory_limit;
+  NAS_TRY(measure(t, &needed, err));
+  if (limit > 0 && needed > limit) {
+    char needs[24], has[24];
+    end(t, NAS_OUTCOME_REJECTED, NAS_E_NO_MEMORY, "memory",
+        "training needs %s (%lld bytes), the limit is %s (%lld bytes); raise it or take a smaller batch, eval-batch or "
+        "network",
+        nas_text_size(needs, needed), (long long)needed, nas_text_size(has, limit), (long long)limit);
+  }
+  return nas_result_set_metric(t->result, "peak_bytes", (double)needed, err);
+}
+
+/* Neighbouring tensors that decay alike are one run. */
+static nas_status make_runs(training *t, nas_err *err) {
+  size_t n;
+  const nas_tensor_info *tensors = nas_model_tensors(t->model, &n);
+  t->runs = calloc(n + 1, sizeof *t->runs);
+  if (!t->runs) return nas_fail_memory(err, "the list of parameters");
+  for (size_t i = 0; i < n; i++) {
+    nas_optimiser_run *last = t->n_runs ? &t->runs[t->n_runs - 1] : NULL;
+    if (last && last->decay == tensors[i].decay && last->offset + last->count == tensors[i].offset)
+      last->count += tensors[i].count;
+    else t->runs[t->n_runs++] = (nas_optimiser_run){tensors[i].offset, tensors[i].count, tensors[i].decay};
+  }
+  return NAS_OK;
+}
+
+static nas_status describe_checkpoint(training *t, nas_err *err) {
+  const nas_train_job *job = t->job;
+  nas_checkpoint *c = &t->checkpoint;
+  int64_t params = nas_model_params(t->model);
+  c->curve = t->result;
+  c->arrays[0].data = nas_model_param_data(t->model);
+  c->arrays[0].n = params;
+  c->arrays[1].data = nas_model_state_data(t->model);
+  c->arrays[1].n = nas_model_states(t->model);
+  c->arrays[2].data = t->memory;
+  c->arrays[2].n = params * t->optimiser->states;
+  c->n_arrays = 3;
+  c->identity.seed = job->seed;
+  memcpy(c->identity.data, job->data->digest, NAS_DIGEST_SIZE);
+  memcpy(c->identity.split, job->data->split, NAS_DIGEST_SIZE);
+  NAS_TRY(nas_recipe_record(job->recipe, NULL, c->identity.recipe, err));
+  return nas_checkpoint_net_digest(job->net, c->identity.net, err);
+}
+
+static nas_status resume(training *t, nas_err *err) {
+  const nas_train_job *job = t->job;
+  if (!job->checkpoint || !nas_file_exists(job->checkpoint)) return NAS_OK;
+  NAS_TRY(nas_checkpoint_load(job->checkpoint, &t->checkpoint, err));
+  const nas_checkpoint_position *p = &t->checkpoint.position;
+  if (p->epoch > job->recipe->epochs || p->step > t->steps)
+    return nas_fail(err, NAS_E_BAD_INPUT, job->checkpoint, "the checkpoint stands beyond the end of the training");
+  t->started -= p->seconds;
+  for (size_t i = 0; i < t->result->n_epochs && job->on_epoch; i++) job->on_epoch(job->arg, &t->result->epochs[i]);
+  return NAS_OK;
+}
+
+static nas_status set_up(training *t, nas_err *err) {
+  const nas_train_job *job = t->job;
+  t->n = job->data->n_train;
+  t->steps = (t->n + job->recipe->batch - 1) / job->recipe->batch;
+  NAS_TRY(nas_optimiser_find(job->recipe->optimiser, &t->optimiser, err));
+  NAS_TRY(nas_graph_from_net(job->net, &t->graph, err));
+  NAS_TRY(nas_model_new(t->graph, NAS_F32, &t->model, err));
+  want_plans(t);
+  NAS_TRY(fit_memory(t, err));
+  if (ended(t)) return NAS_OK;
+  int64_t params = nas_model_params(t->model);
+  t->memory = calloc((size_t)(params * t->optimiser->states) + 1, sizeof *t->memory);
+  t->order = calloc((size_t)t->n, sizeof *t->order);
+  if (!t->memory || !t->order) return nas_fail_memory(err, "the optimiser");
+  NAS_TRY(make_runs(t, err));
+  NAS_TRY(nas_model_init(t->model, job->seed, err));
+  for (int i = 0; i < t->n_plans; i++) NAS_TRY(nas_plan_new(t->model, &t->plans[i].options, &t->plans[i].plan, err));
+  NAS_TRY(describe_checkpoint(t, err));
+  return resume(t, err);
+}
+
+static void tear_down(training *t) {
+  for (int i = 0; i < t->n_plans; i++) nas_plan_free(t->plans[i].plan);
+  nas_model_free(t->model);
+  nas_graph_free(t->graph);
+  free(t->runs);
+  free(t->memory);
+  free(t->order);
+}
+
+/* ---- stopping and saving ---- */
+
+static nas_status save(training *t, nas_err *err) {
+  if (!t->job->checkpoint) return NAS_OK;
+  t->checkpoint.position.seconds = nas_clock() - t->started;
+  t->last_save = nas_clock();
+  return nas_checkpoint_save(t->job->checkpoint, &t->checkpoint, err);
+}
+
+static nas_status save_when_due(training *t, bool epoch_over, nas_err *err) {
+  double every = t->job->checkpoint_every;
+  bool due = every > 0 ? nas_clock() - t->last_save >= every : epoch_over;
+  return due ? save(t, err) : NAS_OK;
+}
+
+/* Looks at the stop flag and the clock. */
+static void check_limits(training *t) {
+  const nas_train_job *job = t->job;
+  double spent = nas_clock() - t->started;
+  int epoch = (int)t->checkpoint.position.epoch + 1;
+  if (job->stop && *job->stop)
+    end(t, NAS_OUTCOME_PREEMPTED, NAS_E_PREEMPTED, "training", "stopped on request in epoch %d%s", epoch,
+        job->checkpoint ? "; the checkpoint has all that is needed to go on" : "");
+  else if (job->seconds_limit > 0 && spent > job->seconds_limit)
+    end(t, NAS_OUTCOME_TIMEOUT, NAS_E_TIMEOUT, "training", "%.1f seconds spent in epoch %d of %lld, the limit is %.1f",
+        spent, epoch, (long long)job->recipe->epochs, job->seconds_limit);
+}
+
+/* ---- stepping ---- */
+
+static void shuffle(training *t) {
+  memcpy(t->order, t->job->data->train, (size_t)t->n * sizeof *t->order);
+  nas_rng rng = nas_rng_make(t->job->seed, (uint32_t)t->checkpoint.position.epoch, NAS_STREAM_SHUFFLE);
+  nas_rng_shuffle(rng, 0, t->order, (size_t)t->n);
+}
+
+static void apply_gradients(training *t) {
+  const nas_recipe *r = t->job->recipe;
+  const nas_checkpoint_position *p = &t->checkpoint.position;
+  int64_t params = nas_model_params(t->model);
+  const float *grads = nas_model_grad_data(t->model);
+  nas_optimiser_args args = {.lr = nas_recipe_lr(r, p->epoch, p->step, t->steps),
+                             .momentum = r->momentum,
+                             .weight_decay = r->weight_decay,
+                             .beta1 = r->beta1,
+                             .beta2 = r->beta2,
+                             .epsilon = r->epsilon,
+                             .nesterov = r->nesterov,
+                             .scale = 1,
+                             .step = p->epoch * t->steps + p->step + 1};
+  if (r->clip > 0) {
+    double norm = nas_optimiser_norm(grads, params);
+    if (norm > r->clip) args.scale = r->clip / (norm + 1e-6);
+  }
+  nas_optimiser_step(t->optimiser, &args, t->runs, t->n_runs, nas_model_param_data(t->model), grads, t->memory, params);
+}
+
+static void note_progress(const training *t) {
+  const nas_checkpoint_position *p = &t->checkpoint.position;
+  if (t->job->on_step) t->job->on_step(t->job->arg, (int32_t)p->epoch + 1, (double)p->step / (double)t->steps);
+}
+
+static void step(training *t) {
+  const nas_train_job *job = t->job;
+  nas_checkpoint_position *p = &t->checkpoint.position;
+  int64_t batch = least(job->recipe->batch, t->n), from = p->step * batch, n = least(batch, t->n - from);
+  nas_plan *plan = plan_of(t, NAS_TRAIN, n);
+  const nas_augment augment = {job->recipe->flip, (int32_t)job->recipe->crop};
+  double begin = nas_clock();
+  nas_dataset_batch(job->data, t->order + from, n, &augment, job->seed, (int32_t)p->epoch, nas_plan_input(plan),
+                    nas_plan_labels(plan));
+  nas_loss loss = nas_plan_forward(plan, job->seed, (uint64_t)(p->epoch * t->steps + p->step));
+  if (!isfinite(loss.loss)) {
+    end(t, NAS_OUTCOME_DIVERGED, NAS_E_DIVERGED, "training",
+        "the loss became %g in epoch %lld, step %lld of %lld; a lower lr or clip may help", loss.loss,
+        (long long)p->epoch + 1, (long long)p->step + 1, (long long)t->steps);
+    return;
+  }
+  nas_plan_backward(plan);
+  apply_gradients(t);
+  p->loss_sum += loss.loss * (double)n;
+  p->correct += loss.correct;
+  p->images += n;
+  p->step++;
+  p->epoch_seconds += nas_clock() - begin;
+}
+
+/* Mean loss and percent of right guesses; NaN for an empty split. */
+static void evaluate(training *t, nas_split split, const char *what, double *loss, double *accuracy) {
+  const nas_dataset *d = t->job->data;
+  int64_t n, right = 0;
+  const uint32_t *indices = nas_dataset_split(d, split, &n);
+  double sum = 0;
+  *loss = *accuracy = (double)NAN;
+  for (int64_t from = 0; from < n;) {
+    int64_t batch = least(t->job->recipe->eval_batch, n - from);
+    nas_plan *plan = plan_of(t, NAS_EVAL, batch);
+    check_limits(t);
+    if (ended(t)) return;
+    nas_dataset_batch(d, indices + from, batch, NULL, 0, 0, nas_plan_input(plan), nas_plan_labels(plan));
+    nas_loss part = nas_plan_forward(plan, 0, 0);
+    sum += part.loss * (double)batch;
+    right += part.correct;
+    from += batch;
+  }
+  if (n == 0) return;
+  *loss = sum / (double)n;
+  *accuracy = 100.0 * (double)right / (double)n;
+  if (!isfinite(*loss))
+    end(t, NAS_OUTCOME_DIVERGED, NAS_E_DIVERGED, "training", "the %s loss became %g after epoch %lld", what, *loss,
+        (long long)t->checkpoint.position.epoch + 1);
+}
+
+/* Evaluates and moves the position to the next epoch. */
+static nas_status finish_epoch(training *t, nas_err *err) {
+  nas_checkpoint_position *p = &t->checkpoint.position;
+  nas_epoch e = {.epoch = (int32_t)p->epoch + 1,
+                 .train_loss = p->loss_sum / (double)p->images,
+                 .train_accuracy = 100.0 * (double)p->correct / (double)p->images,
+                 .seconds = p->epoch_seconds};
+  double begin = nas_clock();
+  evaluate(t, NAS_SPLIT_VALID, "validation", &e.valid_loss, &e.valid_accuracy);
+  if (!ended(t)) evaluate(t, NAS_SPLIT_TEST, "test", &e.test_loss, &e.test_accuracy);
+  if (ended(t)) return NAS_OK;
+  e.valid_seconds = nas_clock() - begin;
+  NAS_TRY(nas_result_add_epoch(t->result, &e, err));
+  *p = (nas_checkpoint_position){.epoch = p->epoch + 1};
+  NAS_TRY(save_when_due(t, true, err));
+  if (t->job->on_epoch) t->job->on_epoch(t->job->arg, &e);
+  return NAS_OK;
+}
+
+static nas_status run(training *t, nas_err *err) {
+  nas_checkpoint_position *p = &t->checkpoint.position;
+  while (!ended(t) && p->epoch < t->job->recipe->epochs) {
+    shuffle(t);
+    while (!ended(t) && p->step < t->steps) {
+      check_limits(t);
+      if (ended(t)) break;
+      step(t);
+      note_progress(t);
+      if (!ended(t)) NAS_TRY(save_when_due(t, false, err));
+    }
+    if (!ended(t)) NAS_TRY(finish_epoch(t, err));
+  }
+  if (t->result->outcome == NAS_OUTCOME_PREEMPTED || t->result->outcome == NAS_OUTCOME_TIMEOUT) return save(t, err);
+  return NAS_OK;
+}
+
+static nas_status set_metrics(training *t, nas_err *err) {
+  const nas_checkpoint_position *p = &t->checkpoint.position;
+  nas_result *r = t->result;
+  NAS_TRY(nas_result_set_metric(r, "seconds", nas_clock() - t->started, err));
+  NAS_TRY(nas_result_set_metric(r, "epochs", (double)r->n_epochs, err));
+  return nas_result_set_metric(r, "train_images", (double)(p->epoch * t->n + p->images), err);
+}
+
+nas_status nas_train(const nas_train_job *job, nas_result *result, nas_err *err) {
+  *result = (nas_result){0};
+  NAS_TRY(check_job(job, err));
+  nas_err own = {0};
+  training t = {.job = job, .result = result, .started = nas_clock(), .last_save = nas_clock()};
+  nas_status status = nas_result_set_metric(result, "params", (double)job->net->params, &own);
+  if (status == NAS_OK) status = nas_result_set_metric(result, "macs", (double)job->net->macs, &own);
+  if (status == NAS_OK) status = set_up(&t, &own);
+  if (status == NAS_OK) status = run(&t, &own);
+  if (status == NAS_E_NO_MEMORY) {
+    end(&t, NAS_OUTCOME_OUT_OF_MEMORY, NAS_E_NO_MEMORY, own.where, "%s", own.msg);
+    status = NAS_OK;
+  }
+  if (status == NAS_OK) status = set_metrics(&t, &own);
+  tear_down(&t);
+  if (status != NAS_OK && err) *err = own;
+  return status;
+}

@@ -1,0 +1,44 @@
+#ifndef NAS_TRAIN_TRAINER_H
+#define NAS_TRAIN_TRAINER_H
+/* Trains one network on one data set by one recipe, to the same bits for the same seed.
+ *
+ * An epoch visits every training image once in an order that depends on (seed, epoch) alone; its last batch may be
+ * smaller than the others and counts as a step like them. Batch norm uses the statistics of the batch (over images and
+ * positions) while training, whatever its size: a channel with a single number has variance 0 and yields its shift
+ * (PyTorch refuses such a batch). Evaluation uses the running statistics. train_loss and train_accuracy are means over
+ * the epoch's images, each figured just before the step that its batch caused (with the recipe's label smoothing); the
+ * other figures are those of the network after the epoch. */
+#include <signal.h>
+
+#include "base/result.h"
+#include "space/net.h"
+#include "train/data/dataset.h"
+#include "train/recipe.h"
+
+typedef struct nas_train_job {
+  const nas_net *net;
+  const nas_dataset *data;
+  const nas_recipe *recipe;
+  uint64_t seed;
+  int64_t memory_limit;    /* bytes; 0 = none; a training that needs more is `rejected` before anything is allocated */
+  double seconds_limit;    /* 0 = none; of the whole training, resumed parts included; checked between batches ->
+                              `timeout` */
+  const char *checkpoint;  /* path to save to and to resume from, or NULL; a finished training leaves it in place */
+  double checkpoint_every; /* seconds between saves; 0 = after each epoch */
+  volatile sig_atomic_t *stop; /* when it becomes non-zero: save, end as `preempted`; may be NULL */
+  /* Called with each epoch in order (those that a checkpoint brings come first), and after each step with the share of
+   * the epoch done, so that a slow one has to look at the clock; may be NULL. */
+  void (*on_epoch)(void *arg, const nas_epoch *epoch);
+  void (*on_step)(void *arg, int32_t epoch, double share);
+  void *arg;
+} nas_train_job;
+
+/* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, peak_bytes (plans,
+ * parameters, optimiser), seconds, epochs (finished), train_images (seen, over all epochs). `result` need not be
+ * initialised; free it with nas_result_free.
+ *
+ * A training that diverged, was rejected, stopped, ran out of time or memory is NAS_OK with that outcome, its cause and
+ * the epochs it finished. An error status is for what no training can mend: a network that does not fit the data, an
+ * unwritable checkpoint, one that is damaged (BAD_INPUT) or another trial's (MISMATCH). */
+nas_status nas_train(const nas_train_job *job, nas_result *result, nas_err *err);
+#endif
