@@ -1,0 +1,139 @@
+/* nascent db query, curve: one architecture, one trial. */
+#include <stdio.h>
+
+#include "cli/db.h"
+
+/* ---- query ---- */
+
+static void add_value(nas_str *out, const char *label, const nas_rows *rows, const char *column) {
+  const nas_value *v = nas_rows_at(rows, 0, column);
+  if (!v || v->kind == NAS_VALUE_NULL) return;
+  nas_str_fmt(out, "%-12s", label);
+  nas_value_text(v, out);
+  nas_str_add(out, "\n");
+}
+
+static void add_heading(const nas_db_arch_report *r, nas_str *out) {
+  static const char *const columns[] = {"space", "arch", "index", "canonical", "class"};
+  for (int i = 0; i < 5; i++) add_value(out, columns[i], &r->architectures, columns[i]);
+  if (r->architectures.n > 1) nas_str_fmt(out, "%-12s%zu more in this table\n", "equal", r->architectures.n - 1);
+}
+
+static nas_status print_part(const nas_cli *cli, const char *title, const nas_rows *rows, const char *const *columns,
+                             nas_err *err) {
+  if (rows->n == 0) return NAS_OK;
+  NAS_TRY(nas_cli_print(title, err));
+  return nas_db_print_people(cli, rows, columns, err);
+}
+
+static nas_status query_people(const nas_cli *cli, const nas_db_arch_report *r, nas_err *err) {
+  static const char *const means[] = {"arch",
+                                      "dataset",
+                                      "recipe",
+                                      "epochs",
+                                      "seeds",
+                                      "valid_accuracy_mean",
+                                      "valid_accuracy_std",
+                                      "test_accuracy_mean",
+                                      "test_accuracy_std",
+                                      "seconds_mean",
+                                      "params",
+                                      "macs",
+                                      NULL};
+  static const char *const trials[] = {"trial",          "dataset",        "recipe",        "seed",    "epochs",
+                                       "train_accuracy", "valid_accuracy", "test_accuracy", "seconds", "params",
+                                       "macs",           "outcome",        "cause",         NULL};
+  static const char *const epochs[] = {"trial",      "seed",           "epoch",     "train_loss",    "train_accuracy",
+                                       "valid_loss", "valid_accuracy", "test_loss", "test_accuracy", "seconds",
+                                       NULL};
+  nas_str out = {0};
+  add_heading(r, &out);
+  nas_status status = nas_str_check(&out, err);
+  if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
+  nas_str_free(&out);
+  bool several = r->means.n > 1;
+  if (status == NAS_OK)
+    status = print_part(cli, "\nmean and standard deviation over seeds\n", &r->means, several ? means : means + 1, err);
+  if (status == NAS_OK) status = print_part(cli, "\neach trial\n", &r->trials, trials, err);
+  if (status == NAS_OK) status = print_part(cli, "\neach epoch\n", &r->epochs, epochs, err);
+  return status;
+}
+
+static nas_status query_json(const nas_db_arch_report *r, nas_err *err) {
+  nas_str out = {0};
+  nas_str_add(&out, "{\"schema\": \"nascent.db-query\", \"architectures\": ");
+  nas_db_json_rows(&r->architectures, &out);
+  nas_str_add(&out, ",\n\"means\": ");
+  nas_db_json_rows(&r->means, &out);
+  nas_str_add(&out, ",\n\"rows\": ");
+  nas_db_json_rows(&r->trials, &out);
+  nas_str_add(&out, ",\n\"epochs\": ");
+  nas_db_json_rows(&r->epochs, &out);
+  nas_str_add(&out, "}\n");
+  nas_status status = nas_str_check(&out, err);
+  if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
+  nas_str_free(&out);
+  return status;
+}
+
+static nas_status query_print(const nas_cli *cli, const nas_db_arch_query *q, const nas_db_arch_report *r,
+                              nas_err *err) {
+  if (cli->json && !cli->json_lines) return query_json(r, err);
+  if (!cli->json && !cli->csv) return query_people(cli, r, err);
+  return nas_db_print(cli, "nascent.db-query", q->epochs ? &r->epochs : &r->trials, NULL, err);
+}
+
+nas_status nas_db_query_verb(nas_cli *cli, int argc, const char **argv, nas_err *err) {
+  nas_db_arch_query q = {.index = -1};
+  int64_t seed = -1;
+  const nas_flag flags[] = {
+      {"arch", 'a', NAS_FLAG_TEXT, &q.arch, "ARCH", "the architecture in its space's grammar"},
+      {"index", 'i', NAS_FLAG_INT, &q.index, "I", "its published index"},
+      {"hash", 0, NAS_FLAG_TEXT, &q.hash, "H", "its canonical form"},
+      {"dataset", 0, NAS_FLAG_TEXT, &q.dataset, "NAME", "only trials on this data set"},
+      {"seed", 0, NAS_FLAG_INT, &seed, "S", "only trials with this seed"},
+      {"epochs", 0, NAS_FLAG_SWITCH, &q.epochs, NULL, "list every epoch too (JSON always has them)"},
+      {0}};
+  const nas_usage usage = {
+      "FILE", 1, 1, flags,
+      "Shows every trial of an architecture, with the mean and the standard deviation over seeds.\n"
+      "No seed is ever picked at random. CSV lists the trials, or with --epochs their epochs."};
+  bool done;
+  nas_db *db;
+  NAS_TRY(nas_db_verb_open(cli, argc, argv, &usage, &db, &done, err));
+  if (done) return NAS_OK;
+  q.by_seed = seed >= 0;
+  q.seed = (uint64_t)seed;
+  bool listed = q.epochs;
+  q.epochs = q.epochs || (cli->json && !cli->json_lines);
+  nas_db_arch_report report;
+  nas_status status = nas_db_arch(db, &q, &report, err);
+  q.epochs = listed;
+  if (status == NAS_OK) status = query_print(cli, &q, &report, err);
+  nas_db_arch_report_free(&report);
+  nas_db_close(db);
+  return status;
+}
+
+/* ---- curve ---- */
+
+nas_status nas_db_curve_verb(nas_cli *cli, int argc, const char **argv, nas_err *err) {
+  static const char *const people[] = {"epoch",     "train_loss",    "train_accuracy", "valid_loss", "valid_accuracy",
+                                       "test_loss", "test_accuracy", "seconds",        NULL};
+  const nas_usage usage = {"FILE TRIAL", 2, 2, NULL, "TRIAL is a number of the column `trial`."};
+  bool done;
+  nas_db *db;
+  int64_t trial;
+  NAS_TRY(nas_db_verb_open(cli, argc, argv, &usage, &db, &done, err));
+  if (done) return NAS_OK;
+  nas_rows rows = {0};
+  nas_status status = NAS_OK;
+  if (!nas_text_int(cli->args[1], &trial))
+    status = nas_fail(err, NAS_E_USAGE, NULL, "the trial '%s' is not a whole number", cli->args[1]);
+  if (status == NAS_OK) status = nas_db_curve(db, trial, &rows, err);
+  if (status == NAS_OK && rows.n == 0 && !cli->quiet) fprintf(stderr, "trial %lld has no epochs\n", (long long)trial);
+  if (status == NAS_OK) status = nas_db_print(cli, "nascent.db-curve", &rows, people, err);
+  nas_rows_free(&rows);
+  nas_db_close(db);
+  return status;
+}
