@@ -1,0 +1,254 @@
+/* How long one training step (forward, backward, SGD) of a NAS-Bench-201 network takes, on five cells that stress
+ * different parts of the engine. With --peer FILE the same networks run in that PyTorch script, ours and theirs in
+ * turn, because a machine's clock drifts while ratios of neighbours hold. */
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "space/space.h"
+#include "train/graph.h"
+#include "train/optimisers/optimiser.h"
+
+typedef struct network {
+  const char *name, *arch;
+} network;
+
+static const network networks[] = {
+    {"all-3x3", "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"},
+    {"all-1x1", "|nor_conv_1x1~0|+|nor_conv_1x1~0|nor_conv_1x1~1|+|nor_conv_1x1~0|nor_conv_1x1~1|nor_conv_1x1~2|"},
+    {"all-pool", "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|avg_pool_3x3~2|"},
+    {"all-skip", "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"},
+    {"mixed", "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"},
+    {NULL, NULL}};
+
+typedef struct settings {
+  char *arch, *only, *peer, *python;
+  int batch, channels, cells, size, in, steps, rounds, json, smoke, cpu;
+} settings;
+
+/* The wall clock, or the time this thread had the CPU: the same on an idle machine, steadier on a busy one. */
+static double now(const settings *s) {
+  struct timespec t;
+  if (!s->cpu || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0) return nas_clock();
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+typedef struct figures {
+  double ms[64], images_per_s; /* of the step; median over all rounds */
+  int n;
+  int64_t peak_bytes, rss;
+  int32_t operations;
+} figures;
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double median(double *values, int n) {
+  if (n == 0) return 0;
+  qsort(values, (size_t)n, sizeof *values, ascending);
+  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+typedef struct trainee {
+  nas_space *space;
+  nas_net *net;
+  nas_graph *graph;
+  nas_model *model;
+  nas_plan *plan;
+  float *momentum;
+  const nas_optimiser_type *sgd;
+} trainee;
+
+static void trainee_free(trainee *t) {
+  free(t->momentum);
+  nas_plan_free(t->plan);
+  nas_model_free(t->model);
+  nas_graph_free(t->graph);
+  nas_net_free(t->net);
+  nas_space_close(t->space);
+}
+
+static nas_status trainee_new(const settings *s, const char *arch_text, trainee *t, nas_err *err) {
+  nas_settings options = {0};
+  nas_arch arch;
+  char number[16];
+  snprintf(number, sizeof number, "%d", s->channels);
+  nas_status status = nas_settings_put(&options, "channels", number, "--channels", err);
+  snprintf(number, sizeof number, "%d", s->cells);
+  if (status == NAS_OK) status = nas_settings_put(&options, "cells", number, "--cells", err);
+  if (status == NAS_OK) status = nas_space_open("nas-bench-201", &options, &t->space, err);
+  nas_settings_free(&options);
+  NAS_TRY(status);
+  NAS_TRY(nas_space_parse(t->space, arch_text, &arch, err));
+  NAS_TRY(nas_space_net(t->space, &arch, (nas_task){{s->in, s->size, s->size}, 10}, &t->net, err));
+  NAS_TRY(nas_graph_from_net(t->net, &t->graph, err));
+  NAS_TRY(nas_model_new(t->graph, NAS_F32, &t->model, err));
+  NAS_TRY(nas_plan_new(t->model, &(nas_plan_options){.batch = s->batch, .mode = NAS_TRAIN}, &t->plan, err));
+  NAS_TRY(nas_optimiser_find("sgd", &t->sgd, err));
+  t->momentum = calloc((size_t)nas_model_params(t->model) + 1, sizeof *t->momentum);
+  if (!t->momentum) return nas_fail_memory(err, "the momentum");
+  float *input = nas_plan_input(t->plan);
+  nas_rng_fill_normal(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, input, (size_t)(s->batch * s->in * s->size * s->size),
+                      1);
+  for (int32_t i = 0; i < s->batch; i++) nas_plan_labels(t->plan)[i] = i % 10;
+  return NAS_OK;
+}
+
+static void one_step(trainee *t, int64_t step) {
+  nas_plan_forward(t->plan, 1, (uint64_t)step);
+  nas_plan_backward(t->plan);
+  int64_t n = nas_model_params(t->model);
+  nas_optimiser_args args = {
+      .lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true, .scale = 1, .step = step + 1};
+  nas_optimiser_run all = {0, n, true};
+  nas_optimiser_step(t->sgd, &args, &all, 1, nas_model_param_data(t->model), nas_model_grad_data(t->model), t->momentum,
+                     n);
+}
+
+static nas_status measure_ours(const settings *s, const char *arch, figures *f, nas_err *err) {
+  trainee t = {0};
+  double times[256];
+  int steps = s->steps < 256 ? s->steps : 256;
+  nas_status status = trainee_new(s, arch, &t, err);
+  if (status == NAS_OK) {
+    for (int i = 0; i < 2; i++) one_step(&t, i);
+    for (int i = 0; i < steps; i++) {
+      double start = now(s);
+      one_step(&t, i + 2);
+      times[i] = 1e3 * (now(s) - start);
+    }
+    f->ms[f->n++] = median(times, steps);
+    f->peak_bytes = nas_plan_peak_bytes(t.plan);
+    f->operations = nas_plan_operations(t.plan);
+    f->rss = nas_memory_peak();
+  }
+  trainee_free(&t);
+  return status;
+}
+
+/* The fields that we read of the peer's "key value" lines. */
+static nas_status measure_peer(const settings *s, const char *arch, figures *f, nas_err *err) {
+  char command[2048], line[256];
+  if (!nas_text_put(command, sizeof command,
+                    "%s %s --arch '%s' --batch %d --channels %d --cells %d --hw %d --inch %d --steps %d --format nhwc "
+                    "--threads 1",
+                    s->python, s->peer, arch, s->batch, s->channels, s->cells, s->size, s->in, s->steps))
+    return nas_fail(err, NAS_E_USAGE, NULL, "the peer's command line is too long");
+  FILE *pipe = popen(command, "r");
+  if (!pipe) return nas_fail(err, NAS_E_IO, s->peer, "cannot start the peer");
+  double ms = 0, rss = 0;
+  while (fgets(line, sizeof line, pipe)) {
+    sscanf(line, "ms_per_step %lf", &ms);
+    sscanf(line, "peak_rss_mib %lf", &rss);
+  }
+  if (pclose(pipe) != 0 || ms <= 0)
+    return nas_fail(err, NAS_E_IO, s->peer, "the peer failed or printed no ms_per_step");
+  f->ms[f->n++] = ms;
+  f->rss = (int64_t)(rss * 1048576);
+  return NAS_OK;
+}
+
+static void print_json(const settings *s, const network *n, const figures *ours, const figures *peer, bool first) {
+  printf(
+      "%s\n  {\"network\": \"%s\", \"arch\": \"%s\", \"batch\": %d, \"ms\": %.4f, \"images_per_s\": %.2f, "
+      "\"operations\": %d, \"peak_bytes\": %lld",
+      first ? "" : ",", n->name, n->arch, s->batch, ours->ms[0], ours->images_per_s, ours->operations,
+      (long long)ours->peak_bytes);
+  if (peer->n)
+    printf(", \"peer_images_per_s\": %.2f, \"ratio\": %.4f, \"peer_rss\": %lld", peer->images_per_s,
+           ours->images_per_s / peer->images_per_s, (long long)peer->rss);
+  printf("}");
+}
+
+static void print_row(const network *n, const figures *ours, const figures *peer) {
+  char memory[24], rss[24];
+  printf("%-10s %10.2f %10.1f %6d %11s", n->name, ours->ms[0], ours->images_per_s, ours->operations,
+         nas_text_size(memory, ours->peak_bytes));
+  if (peer->n)
+    printf(" %12.1f %7.2f %11s", peer->images_per_s, ours->images_per_s / peer->images_per_s,
+           nas_text_size(rss, peer->rss));
+  printf("\n");
+  fflush(stdout);
+}
+
+static nas_status measure(const settings *s, const network *n, bool first, nas_err *err) {
+  figures ours = {0}, peer = {0};
+  for (int round = 0; round < s->rounds; round++) {
+    NAS_TRY(measure_ours(s, n->arch, &ours, err));
+    if (s->peer) NAS_TRY(measure_peer(s, n->arch, &peer, err));
+  }
+  ours.ms[0] = median(ours.ms, ours.n);
+  peer.ms[0] = median(peer.ms, peer.n);
+  ours.images_per_s = 1e3 * s->batch / ours.ms[0];
+  if (peer.n) peer.images_per_s = 1e3 * s->batch / peer.ms[0];
+  if (s->json) print_json(s, n, &ours, &peer, first);
+  else print_row(n, &ours, &peer);
+  return NAS_OK;
+}
+
+static nas_status measure_all(const settings *s, nas_err *err) {
+  const network own[] = {{"given", s->arch}, {NULL, NULL}};
+  if (s->json) printf("{\"schema\": \"nascent.bench-step/1\", \"rows\": [");
+  else
+    printf("%-10s %10s %10s %6s %11s%s\n", "network", "ms/step", "images/s", "ops", "memory",
+           s->peer ? "   peer im/s   ratio    peer RSS" : "");
+  bool first = true;
+  for (const network *n = s->arch ? own : networks; n->name; n++) {
+    if (s->only && strcmp(s->only, n->name)) continue;
+    NAS_TRY(measure(s, n, first, err));
+    first = false;
+  }
+  if (s->json) printf("\n]}\n");
+  return NAS_OK;
+}
+
+int main(int argc, const char **argv) {
+  settings s = {.python = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 OMP_NUM_THREADS=1 python3",
+                .batch = 64,
+                .channels = 16,
+                .cells = 5,
+                .size = 32,
+                .in = 3,
+                .steps = 10,
+                .rounds = 3};
+  struct poptOption options[] = {
+      {"arch", 'a', POPT_ARG_STRING, &s.arch, 0, "one cell instead of the five", "ARCH"},
+      {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of the five: all-3x3, all-1x1, all-pool, all-skip, mixed", "NAME"},
+      {"batch", 'b', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.batch, 0, "images per step", "N"},
+      {"channels", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.channels, 0, "channels of the first stage", "N"},
+      {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.cells, 0, "cells per stage", "N"},
+      {"size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.size, 0, "height and width of an image", "N"},
+      {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.in, 0, "channels of an image", "N"},
+      {"steps", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.steps, 0, "timed steps of each round", "N"},
+      {"rounds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.rounds, 0, "rounds, ours and the peer in turn", "N"},
+      {"peer", 0, POPT_ARG_STRING, &s.peer, 0, "the PyTorch script to compare with", "FILE"},
+      {"python", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &s.python, 0, "how to start it", "COMMAND"},
+      {"cpu", 0, POPT_ARG_NONE, &s.cpu, 0, "time by this thread's CPU clock (on a busy machine; not with --peer)",
+       NULL},
+      {"json", 0, POPT_ARG_NONE, &s.json, 0, "print JSON", NULL},
+      {"smoke", 0, POPT_ARG_NONE, &s.smoke, 0, "tiny networks, one step: does it run at all", NULL},
+      POPT_AUTOHELP POPT_TABLEEND};
+  poptContext context = poptGetContext(NULL, argc, argv, options, 0);
+  int rest = poptGetNextOpt(context);
+  if (rest < -1 || s.steps < 1 || s.rounds < 1 || s.rounds > 64) {
+    fprintf(stderr, "bench-step: %s; see --help\n", rest < -1 ? poptStrerror(rest) : "steps and rounds must be 1..64");
+    return 2;
+  }
+  if (s.smoke) s.batch = 2, s.channels = 4, s.cells = 1, s.size = 8, s.steps = s.rounds = 1;
+  if (s.cpu && s.peer) {
+    fprintf(stderr, "bench-step: --cpu and --peer do not go together, the peer reports the wall clock\n");
+    return 2;
+  }
+  nas_err err = {0};
+  nas_status status = measure_all(&s, &err);
+  if (status != NAS_OK) fprintf(stderr, "bench-step: %s%s%s\n", err.where, *err.where ? ": " : "", err.msg);
+  poptFreeContext(context);
+  return nas_status_exit(status);
+}

@@ -1,0 +1,227 @@
+/* Every operation of the registry: gradients against finite differences, fast kernels against the reference. */
+#include <stdio.h>
+
+#include "engine_check.h"
+#include "train/op.h"
+
+typedef struct trial {
+  nas_shape in;
+  nas_attrs attrs;
+  int32_t batch;
+} trial;
+
+/* A graph of one operation over as many different inputs as it takes, all made from the image. */
+static nas_graph *around(const nas_op *op, const trial *t, int32_t n_in, nas_value *out) {
+  static const char *const makers[] = {NULL, "square", "sigmoid", "tanh"};
+  nas_graph *g;
+  nas_value in[4], v;
+  assert_ok(nas_graph_new(t->in, &g, nas_test_err()));
+  in[0] = nas_graph_input(g);
+  for (int32_t i = 1; i < n_in; i++) in[i] = engine_op1(g, makers[i], in[0], (nas_attrs){0}, "");
+  if (nas_graph_op(g, op->name, in, n_in, &t->attrs, "op", &v, nas_test_err()) != NAS_OK) {
+    nas_graph_free(g);
+    return NULL;
+  }
+  *out = engine_close(g, v, 3);
+  return g;
+}
+
+static const trial trials[] = {
+    {{4, 5, 5},
+     {.out = 4, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1, .groups = 1, .bias = true, .rate = 0.3},
+     2},
+    {{2, 3, 4},
+     {.out = 6, .kernel_h = 1, .kernel_w = 1, .stride = 1, .pad = 0, .groups = 2, .bias = false, .rate = 0},
+     3},
+    {{4, 5, 4},
+     {.out = 2, .kernel_h = 3, .kernel_w = 2, .stride = 2, .pad = 1, .groups = 2, .bias = true, .rate = 0.5},
+     2},
+    {{1, 7, 6},
+     {.out = 3, .kernel_h = 2, .kernel_w = 3, .stride = 3, .pad = 0, .groups = 1, .bias = true, .rate = 0.9},
+     2},
+    {{3, 1, 1},
+     {.out = 5, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1, .groups = 1, .bias = true, .rate = 0.1},
+     4},
+};
+
+static void have_the_gradients_of_finite_differences(void **state) {
+  (void)state;
+  for (const nas_op *const *op = nas_ops(); *op; op++)
+    for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
+      int32_t most = (*op)->max_inputs < 4 ? (*op)->max_inputs : 4;
+      for (int32_t n = (*op)->min_inputs; n <= most; n++) {
+        nas_value out;
+        nas_graph *g = around(*op, &trials[i], n, &out);
+        assert_non_null(g);
+        char what[80];
+        snprintf(what, sizeof what, "%s, trial %zu, %d inputs", (*op)->name, i, n);
+        engine e = engine_new(g, out, NAS_F64, (nas_plan_options){.batch = trials[i].batch, .mode = NAS_TRAIN});
+        engine_check_gradients(&e, what);
+        engine_free(&e);
+        nas_graph_free(g);
+      }
+    }
+}
+
+/* One fast against one reference engine. Bound: 2e-4 of the largest number of each kind. */
+static void compare(const nas_op *op, const trial *t, nas_mode mode) {
+  nas_value out;
+  nas_graph *g = around(op, t, op->min_inputs, &out);
+  if (!g) return; /* not every window fits every size */
+  char what[160];
+  snprintf(what, sizeof what, "%s %dx%dx%d batch %d, kernel %dx%d stride %d pad %d groups %d, %s", op->name, t->in.c,
+           t->in.h, t->in.w, t->batch, t->attrs.kernel_h, t->attrs.kernel_w, t->attrs.stride, t->attrs.pad,
+           t->attrs.groups, mode == NAS_TRAIN ? "train" : "eval");
+  engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = t->batch, .mode = mode});
+  engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = t->batch, .mode = mode, .reference = true});
+  engine_check_same(&fast, &plain, 2e-4, what);
+  engine_free(&fast);
+  engine_free(&plain);
+  nas_graph_free(g);
+}
+
+static void fast_and_reference_agree_on_odd_channels(void **state) {
+  (void)state;
+  for (int32_t c = 1; c <= 33; c = c == 17 ? 31 : c == 31 ? 33 : c + 1)
+    for (const nas_op *const *op = nas_ops(); *op; op++) {
+      trial t = {{c, 4, 5},
+                 {.out = c % 5 + c, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1, .bias = c % 2, .rate = 0.4},
+                 3};
+      compare(*op, &t, NAS_TRAIN);
+      compare(*op, &t, NAS_EVAL);
+      t.attrs.out = c;
+      t.attrs.groups = c; /* depthwise */
+      if ((*op)->traits & NAS_OP_CONV) compare(*op, &t, NAS_TRAIN);
+    }
+}
+
+static void fast_and_reference_agree_on_odd_sizes(void **state) {
+  (void)state;
+  static const int32_t kernels[][2] = {{1, 1}, {3, 3}, {2, 2}, {3, 1}, {5, 5}};
+  for (int32_t size = 1; size <= 9; size++)
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
+      for (int32_t stride = 1; stride <= 3; stride++)
+        for (int32_t pad = 0; pad <= kernels[k][0] / 2; pad++)
+          for (const nas_op *const *op = nas_ops(); *op; op++) {
+            bool windowed = strstr((*op)->attributes, "kernel_h") != NULL;
+            if (!windowed && (k || pad || stride > 1)) continue;
+            if (!strcmp((*op)->name, "batch_norm") && size < 2) continue; /* two numbers have no variance to speak of */
+            trial t = {{6, size, size > 4 ? size - 2 : size},
+                       {.out = 4,
+                        .kernel_h = kernels[k][0],
+                        .kernel_w = kernels[k][1],
+                        .stride = stride,
+                        .pad = pad,
+                        .groups = 2},
+                       size % 3 + 1};
+            compare(*op, &t, NAS_TRAIN);
+          }
+}
+
+static void refuse_shapes_that_do_not_fit(void **state) {
+  (void)state;
+  nas_graph *g;
+  nas_value v, two[2];
+  assert_fails(nas_graph_new((nas_shape){0, 1, 1}, &g, nas_test_err()), NAS_E_BAD_INPUT, "at least 1");
+  assert_null(g);
+  assert_ok(nas_graph_new((nas_shape){4, 5, 5}, &g, nas_test_err()));
+  nas_value x = nas_graph_input(g);
+  static const struct {
+    const char *op;
+    nas_attrs attrs;
+    nas_status code;
+    const char *part;
+  } rows[] = {
+      {"conv2d", {.out = 4, .kernel_h = 7, .kernel_w = 7, .stride = 1}, NAS_E_BAD_INPUT, "does not fit"},
+      {"conv2d", {.out = 4, .kernel_h = 3, .kernel_w = 3, .stride = 0}, NAS_E_BAD_INPUT, "stride"},
+      {"conv2d", {.out = 4, .kernel_h = 0, .kernel_w = 3, .stride = 1}, NAS_E_BAD_INPUT, "kernel"},
+      {"conv2d", {.out = 4, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = -1}, NAS_E_BAD_INPUT, "padding"},
+      {"conv2d", {.out = 0, .kernel_h = 3, .kernel_w = 3, .stride = 1}, NAS_E_BAD_INPUT, "0 out"},
+      {"conv2d", {.out = 4, .kernel_h = 3, .kernel_w = 3, .stride = 1, .groups = 3}, NAS_E_BAD_INPUT, "groups"},
+      {"avg_pool", {.kernel_h = 2, .kernel_w = 2, .stride = 1, .pad = 2}, NAS_E_BAD_INPUT, "more than half"},
+      {"max_pool", {.kernel_h = 9, .kernel_w = 2, .stride = 1}, NAS_E_BAD_INPUT, "does not fit"},
+      {"linear", {.out = 0}, NAS_E_BAD_INPUT, "at least 1"},
+      {"dropout", {.rate = 1}, NAS_E_OUT_OF_RANGE, "below 1"},
+      {"dropout", {.rate = -0.1}, NAS_E_OUT_OF_RANGE, "at least 0"},
+      {"dropout", {.rate = NAN}, NAS_E_OUT_OF_RANGE, "rate"},
+      {"conv3d", {0}, NAS_E_UNKNOWN_NAME, "did you mean 'conv2d'"},
+      {"mul", {0}, NAS_E_BAD_INPUT, "2 to 2 inputs, not 1"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    assert_fails(nas_graph_op(g, rows[i].op, &x, 1, &rows[i].attrs, "here", &v, nas_test_err()), rows[i].code,
+                 rows[i].part);
+    assert_int_equal(v, NAS_NO_VALUE);
+  }
+  two[0] = x;
+  two[1] = engine_op1(g, "global_pool", x, (nas_attrs){0}, "");
+  assert_fails(nas_graph_op(g, "add", two, 2, NULL, "sum", &v, nas_test_err()), NAS_E_BAD_INPUT, "4x1x1");
+  two[1] = 99;
+  assert_fails(nas_graph_op(g, "add", two, 2, NULL, "sum", &v, nas_test_err()), NAS_E_BAD_INPUT, "no value");
+  assert_fails(nas_graph_set_output(g, x, nas_test_err()), NAS_E_BAD_INPUT, "output");
+  nas_value relu = engine_op1(g, "relu", x, (nas_attrs){0}, "");
+  assert_fails(nas_graph_set_output(g, relu, nas_test_err()), NAS_E_BAD_INPUT, "not Cx1x1");
+  nas_model *m;
+  assert_fails(nas_model_new(g, NAS_F32, &m, nas_test_err()), NAS_E_BAD_INPUT, "no output");
+  engine_op1(g, "linear", x, (nas_attrs){.out = 2}, "twice");
+  assert_fails(nas_graph_op(g, "linear", &x, 1, &(nas_attrs){.out = 3}, "twice", &v, nas_test_err()), NAS_E_BAD_INPUT,
+               "rename");
+  nas_graph_free(g);
+}
+
+/* Share of zeros near the rate, the others scaled, the mask another one for another step or label. */
+static void dropout_drops_the_share_it_says(void **state) {
+  (void)state;
+  nas_graph *g;
+  enum { N = 4000 };
+  static float kept[2][N];
+  assert_ok(nas_graph_new((nas_shape){N, 1, 1}, &g, nas_test_err()));
+  nas_value v = engine_op1(g, "dropout", 0, (nas_attrs){.rate = 0.3}, "a");
+  nas_value w = engine_op1(g, "dropout", 0, (nas_attrs){.rate = 0.3}, "b");
+  assert_int_not_equal(v, w);
+  nas_value both[] = {v, w};
+  engine_close(g, engine_op(g, "mul", both, 2, (nas_attrs){0}, ""), 2);
+  nas_model *m;
+  nas_plan *p;
+  assert_ok(nas_model_new(g, NAS_F32, &m, nas_test_err()));
+  assert_ok(
+      nas_plan_new(m, &(nas_plan_options){.batch = 1, .mode = NAS_TRAIN, .input_gradient = true}, &p, nas_test_err()));
+  for (int i = 0; i < N; i++) ((float *)nas_plan_input(p))[i] = 1;
+  for (uint64_t step = 0; step < 2; step++) {
+    nas_plan_forward(p, 1, step);
+    assert_ok(nas_plan_read(p, v, kept[step], nas_test_err()));
+  }
+  int zeros = 0, same = 0;
+  for (int i = 0; i < N; i++) {
+    zeros += kept[0][i] == 0;
+    same += kept[0][i] == kept[1][i];
+    if (kept[0][i] != 0) assert_close(kept[0][i], 1 / 0.7, 1e-6);
+  }
+  assert_close(zeros / (double)N, 0.3, 0.03);
+  assert_close(same / (double)N, 0.58, 0.04);
+  nas_plan_free(p);
+  nas_model_free(m);
+  nas_graph_free(g);
+}
+
+/* A mean a million deviations from zero: E[x^2] - mean^2 in single precision has no digit left. */
+static void batch_norm_keeps_its_variance_far_from_zero(void **state) {
+  (void)state;
+  nas_graph *g;
+  assert_ok(nas_graph_new((nas_shape){2, 8, 8}, &g, nas_test_err()));
+  nas_value v = engine_op1(g, "batch_norm", 0, (nas_attrs){0}, "bn");
+  nas_value out = engine_close(g, v, 2);
+  engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 4, .mode = NAS_TRAIN});
+  float *x = nas_plan_input(e.plan), *states = nas_model_state_data(e.model);
+  for (int64_t i = 0; i < engine_inputs(&e); i++) x[i] = 65536 + (float)(i / 2 % 2 ? 0.5 : -0.5);
+  nas_plan_forward(e.plan, 1, 1);
+  /* 256 values of variance 1/4, unbiased 64/255; running = 0.9 * 1 + 0.1 of it */
+  assert_close(states[2], 0.9 + 0.1 * 64 / 255, 1e-6);
+  assert_close(states[3], 0.9 + 0.1 * 64 / 255, 1e-6);
+  assert_close(states[0], 6553.6, 1e-6);
+  engine_free(&e);
+  nas_graph_free(g);
+}
+
+NAS_SUITE(Ops, NAS_CASE(have_the_gradients_of_finite_differences), NAS_CASE(fast_and_reference_agree_on_odd_channels),
+          NAS_CASE(fast_and_reference_agree_on_odd_sizes), NAS_CASE(refuse_shapes_that_do_not_fit),
+          NAS_CASE(dropout_drops_the_share_it_says), NAS_CASE(batch_norm_keeps_its_variance_far_from_zero))

@@ -1,0 +1,343 @@
+/* What the planner makes of whole graphs: the fast plan computes what the plain one does, in the memory it announced.
+ */
+#include <stdio.h>
+
+#include "engine_check.h"
+#include "train/op.h"
+
+enum { CONV3, CONV1, POOL, SKIP, NONE };
+
+static nas_value relu_conv_bn(nas_graph *g, nas_value in, int32_t out, int32_t k, int32_t stride, const char *label) {
+  char name[60];
+  nas_value v = engine_op1(g, "relu", in, (nas_attrs){0}, "");
+  snprintf(name, sizeof name, "%s.conv", label);
+  v = engine_op1(g, "conv2d", v, (nas_attrs){.out = out, .kernel_h = k, .kernel_w = k, .stride = stride, .pad = k / 2},
+                 name);
+  snprintf(name, sizeof name, "%s.bn", label);
+  return engine_op1(g, "batch_norm", v, (nas_attrs){0}, name);
+}
+
+static nas_value one_edge(nas_graph *g, nas_value in, int op, const char *label) {
+  int32_t c = nas_graph_shape(g, in).c;
+  switch (op) {
+    case CONV3: return relu_conv_bn(g, in, c, 3, 1, label);
+    case CONV1: return relu_conv_bn(g, in, c, 1, 1, label);
+    case POOL:
+      return engine_op1(g, "avg_pool", in, (nas_attrs){.kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1}, "");
+    case SKIP: return engine_op1(g, "identity", in, (nas_attrs){0}, "");
+    default: return engine_op1(g, "zero", in, (nas_attrs){0}, "");
+  }
+}
+
+/* A cell of six edges (ops in NAS-Bench-201's order). */
+static nas_value cell(nas_graph *g, nas_value in, const int ops[6], int number) {
+  nas_value node[4] = {in};
+  int at = 0;
+  for (int to = 1; to < 4; to++) {
+    nas_value terms[3];
+    for (int from = 0; from < to; from++) {
+      char label[32];
+      snprintf(label, sizeof label, "cell%d.edge%d-%d", number, from, to);
+      terms[from] = one_edge(g, node[from], ops[at++], label);
+    }
+    node[to] = engine_op(g, "add", terms, to, (nas_attrs){0}, "");
+  }
+  return node[3];
+}
+
+static nas_graph *network(const int ops[6], int32_t channels, int32_t size, nas_value *out) {
+  nas_graph *g;
+  assert_ok(nas_graph_new((nas_shape){3, size, size}, &g, nas_test_err()));
+  nas_value v = engine_op1(
+      g, "conv2d", 0, (nas_attrs){.out = channels, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1}, "stem.conv");
+  v = engine_op1(g, "batch_norm", v, (nas_attrs){0}, "stem.bn");
+  v = cell(g, v, ops, 0);
+  nas_value down = engine_op1(g, "avg_pool", v, (nas_attrs){.kernel_h = 2, .kernel_w = 2, .stride = 2}, "");
+  nas_value terms[2];
+  terms[0] = engine_op1(g, "conv2d", down, (nas_attrs){.out = 2 * channels, .kernel_h = 1, .kernel_w = 1, .stride = 1},
+                        "down");
+  v = relu_conv_bn(g, v, 2 * channels, 3, 2, "reduce.a");
+  terms[1] = relu_conv_bn(g, v, 2 * channels, 3, 1, "reduce.b");
+  v = engine_op(g, "add", terms, 2, (nas_attrs){0}, "");
+  v = cell(g, v, ops, 1);
+  v = engine_op1(g, "batch_norm", v, (nas_attrs){0}, "last.bn");
+  v = engine_op1(g, "relu", v, (nas_attrs){0}, "");
+  v = engine_op1(g, "global_pool", v, (nas_attrs){0}, "");
+  *out = engine_close(g, v, 10);
+  return g;
+}
+
+static const int cells[][6] = {
+    {CONV3, CONV3, CONV3, CONV3, CONV3, CONV3}, {CONV1, CONV1, CONV1, CONV1, CONV1, CONV1},
+    {POOL, POOL, POOL, POOL, POOL, POOL},       {SKIP, SKIP, SKIP, SKIP, SKIP, SKIP},
+    {CONV3, CONV1, POOL, SKIP, CONV3, CONV1},   {SKIP, CONV3, SKIP, CONV1, SKIP, POOL},
+    {NONE, CONV3, CONV3, SKIP, POOL, CONV1},    {CONV3, NONE, CONV1, NONE, NONE, SKIP},
+    {NONE, NONE, SKIP, CONV3, CONV1, NONE},     {NONE, NONE, NONE, NONE, NONE, NONE},
+};
+enum { N_CELLS = sizeof cells / sizeof *cells };
+
+static void fast_plan_equals_the_plain_one_in_double(void **state) {
+  (void)state;
+  for (int i = 0; i < N_CELLS; i++)
+    for (int mode = NAS_TRAIN; mode <= NAS_EVAL; mode++) {
+      nas_value out;
+      nas_graph *g = network(cells[i], 8, 8, &out);
+      char what[40];
+      snprintf(what, sizeof what, "cell %d, mode %d", i, mode);
+      nas_plan_options options = {.batch = 6, .mode = (nas_mode)mode};
+      engine fast = engine_new(g, out, NAS_F32, options), plain = engine_new(g, out, NAS_F64, options);
+      engine_check_same(&fast, &plain, 1e-3, what);
+      engine_free(&fast);
+      engine_free(&plain);
+      nas_graph_free(g);
+    }
+}
+
+static void gradients_of_whole_networks_are_right(void **state) {
+  (void)state;
+  for (int i = 4; i < 9; i++) {
+    nas_value out;
+    nas_graph *g = network(cells[i], 3, 6, &out);
+    engine e = engine_new(g, out, NAS_F64, (nas_plan_options){.batch = 3, .mode = NAS_TRAIN});
+    engine_check_gradients(&e, "network");
+    engine_free(&e);
+    nas_graph_free(g);
+  }
+}
+
+/* A random graph of about `n` operations over the first values, joined to logits. */
+static nas_graph *random_graph(uint64_t seed, nas_value *out) {
+  nas_rng r = nas_rng_make(seed, 0, NAS_STREAM_SAMPLE);
+  uint64_t at = 0;
+  nas_graph *g;
+  assert_ok(nas_graph_new((nas_shape){(int32_t)nas_rng_below(r, at++, 5) + 1, 5, 4}, &g, nas_test_err()));
+  nas_value values[40] = {0};
+  int n = 1, ops = 3 + (int)nas_rng_below(r, at++, 14);
+  static const char *const names[] = {"conv2d",   "conv2d", "relu",   "batch_norm", "avg_pool",
+                                      "max_pool", "add",    "add",    "identity",   "zero",
+                                      "dropout",  "mul",    "square", "tanh",       "sigmoid"};
+  for (int i = 0; i < ops; i++) {
+    const char *name = names[nas_rng_below(r, at++, sizeof names / sizeof *names)];
+    nas_value in[3];
+    for (int k = 0; k < 3; k++) {
+      uint64_t back = nas_rng_below(r, at++, 4); /* mostly recent values, so that depth grows */
+      in[k] = values[(int)back < n ? n - 1 - (int)back : 0];
+    }
+    int32_t n_in = !strcmp(name, "add") ? (int32_t)nas_rng_below(r, at++, 3) + 1 : !strcmp(name, "mul") ? 2 : 1;
+    int32_t k = 1 + (int32_t)nas_rng_below(r, at++, 3);
+    nas_attrs attrs = {.out = nas_graph_shape(g, 0).c,
+                       .kernel_h = k,
+                       .kernel_w = k,
+                       .stride = 1,
+                       .pad = k / 2,
+                       .bias = nas_rng_below(r, at++, 2),
+                       .rate = 0.2};
+    bool pool = strstr(name, "pool") || !strcmp(name, "conv2d");
+    if (pool && k == 2) attrs.kernel_h = attrs.kernel_w = 3; /* keeps the size */
+    if (pool) attrs.pad = attrs.kernel_h / 2;
+    char label[16];
+    snprintf(label, sizeof label, "op%d", i);
+    values[n++] = engine_op(g, name, in, n_in, attrs, label);
+  }
+  nas_value ends[2] = {values[n - 1], values[n / 2]};
+  *out = engine_close(g, engine_op(g, "add", ends, 2, (nas_attrs){0}, ""), 3);
+  return g;
+}
+
+static void fast_plan_equals_the_plain_one_on_random_graphs(void **state) {
+  (void)state;
+  for (uint64_t seed = 1; seed <= 400; seed++) {
+    nas_value out;
+    nas_graph *g = random_graph(seed, &out);
+    char what[40];
+    snprintf(what, sizeof what, "random graph %llu", (unsigned long long)seed);
+    nas_plan_options options = {.batch = 1 + (int32_t)(seed % 4), .mode = seed % 5 ? NAS_TRAIN : NAS_EVAL};
+    engine fast = engine_new(g, out, NAS_F32, options), plain = engine_new(g, out, NAS_F64, options);
+    engine_check_same(&fast, &plain, 2e-3, what);
+    engine_free(&fast);
+    engine_free(&plain);
+    nas_graph_free(g);
+  }
+}
+
+static void two_runs_give_the_same_bits(void **state) {
+  (void)state;
+  float *kept = NULL;
+  for (int run = 0; run < 2; run++) {
+    nas_value out;
+    nas_graph *g = network(cells[4], 16, 8, &out);
+    engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 8, .mode = NAS_TRAIN});
+    size_t n = (size_t)nas_model_params(e.model);
+    float *params = nas_model_param_data(e.model), *grads = nas_model_grad_data(e.model);
+    for (uint64_t step = 0; step < 3; step++) {
+      nas_plan_forward(e.plan, 1, step);
+      nas_plan_backward(e.plan);
+      for (size_t i = 0; i < n; i++) params[i] -= 0.1f * grads[i];
+    }
+    if (kept) assert_memory_equal(kept, params, n * sizeof *kept);
+    else kept = memcpy(malloc(n * sizeof *kept), params, n * sizeof *kept);
+    engine_free(&e);
+    nas_graph_free(g);
+  }
+  free(kept);
+}
+
+static void initial_weights_follow_names_and_seed(void **state) {
+  (void)state;
+  nas_value out;
+  nas_graph *g = network(cells[0], 4, 8, &out), *h = network(cells[5], 4, 8, &out);
+  nas_model *a, *b;
+  size_t na, nb, met = 0;
+  assert_ok(nas_model_new(g, NAS_F32, &a, nas_test_err()));
+  assert_ok(nas_model_new(h, NAS_F32, &b, nas_test_err()));
+  assert_ok(nas_model_init(a, 7, nas_test_err()));
+  assert_ok(nas_model_init(b, 7, nas_test_err()));
+  const nas_tensor_info *ta = nas_model_tensors(a, &na), *tb = nas_model_tensors(b, &nb);
+  const float *pa = nas_model_param_data(a), *pb = nas_model_param_data(b);
+  for (size_t i = 0; i < na; i++)
+    for (size_t k = 0; k < nb; k++)
+      if (!ta[i].running && !strcmp(ta[i].name, tb[k].name) && ta[i].count == tb[k].count) {
+        met++;
+        assert_memory_equal(pa + ta[i].offset, pb + tb[k].offset, (size_t)ta[i].count * sizeof *pa);
+      }
+  assert_true(met > 8);
+  for (size_t i = 0; i < na; i++) { /* uniform within 1/sqrt(fan in): stem has 27 inputs */
+    if (strcmp(ta[i].name, "stem.conv.weight")) continue;
+    double most = 0, mean = 0, bound = 1 / sqrt(27.0);
+    for (int64_t k = 0; k < ta[i].count; k++) {
+      most = fmax(most, fabs((double)pa[ta[i].offset + k]));
+      mean += (double)pa[ta[i].offset + k] / (double)ta[i].count;
+    }
+    assert_true(most <= bound && most > 0.9 * bound && fabs(mean) < 0.2 * bound);
+  }
+  float held = pa[0];
+  assert_ok(nas_model_init(a, 8, nas_test_err()));
+  assert_true(pa[0] != held);
+  nas_model_free(a);
+  nas_model_free(b);
+  nas_graph_free(g);
+  nas_graph_free(h);
+}
+
+static void dead_edges_cost_nothing(void **state) {
+  (void)state;
+  static const int lone[6] = {NONE, NONE, CONV1, CONV3, CONV3, POOL}, kept[6] = {NONE, NONE, NONE, CONV3, NONE, NONE};
+  nas_value out;
+  nas_graph *g = network(lone, 8, 8, &out), *h = network(kept, 8, 8, &out);
+  nas_model *a, *b;
+  nas_plan *p;
+  nas_plan_options options = {.batch = 4, .mode = NAS_TRAIN};
+  int64_t bytes[2];
+  assert_ok(nas_model_new(g, NAS_F32, &a, nas_test_err()));
+  assert_ok(nas_model_new(h, NAS_F32, &b, nas_test_err()));
+  assert_int_equal(nas_model_params(a), nas_model_params(b));
+  assert_ok(nas_plan_measure(a, &options, &bytes[0], nas_test_err()));
+  assert_ok(nas_plan_measure(b, &options, &bytes[1], nas_test_err()));
+  assert_int_equal(bytes[0], bytes[1]);
+  assert_ok(nas_plan_new(b, &options, &p, nas_test_err()));
+  /* stem, a convolution per cell, the reduction's pool and three convolutions, norm, ReLU, pool, linear */
+  assert_int_equal(nas_plan_operations(p), 11);
+  nas_plan_free(p);
+  nas_model_free(a);
+  nas_model_free(b);
+  nas_graph_free(g);
+  nas_graph_free(h);
+}
+
+static void network_of_zeros_still_learns_its_bias(void **state) {
+  (void)state;
+  nas_value out;
+  nas_graph *g = network(cells[9], 8, 8, &out);
+  engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 4, .mode = NAS_TRAIN});
+  assert_int_equal(nas_model_params(e.model), 16 * 10 + 10);
+  const float *logits = nas_plan_logits(e.plan), *bias = (float *)nas_model_param_data(e.model) + 160;
+  float *grads = nas_model_grad_data(e.model);
+  nas_plan_forward(e.plan, 1, 1);
+  nas_plan_backward(e.plan);
+  logits = nas_plan_logits(e.plan);
+  double moved = 0;
+  for (int i = 0; i < 40; i++) assert_true(logits[i] == bias[i % 10]);
+  for (int i = 0; i < 160; i++) assert_true(grads[i] == 0);
+  for (int i = 160; i < 170; i++) moved += fabs((double)grads[i]);
+  assert_true(moved > 0.1);
+  engine_free(&e);
+  nas_graph_free(g);
+}
+
+static void peak_is_what_was_measured_and_limits_hold(void **state) {
+  (void)state;
+  nas_value out;
+  nas_graph *g = network(cells[4], 8, 8, &out);
+  nas_model *m;
+  nas_plan *p, *q;
+  nas_plan_options options = {.batch = 4, .mode = NAS_TRAIN};
+  int64_t bytes, eval;
+  assert_ok(nas_model_new(g, NAS_F32, &m, nas_test_err()));
+  assert_ok(nas_plan_measure(m, &options, &bytes, nas_test_err()));
+  assert_ok(nas_plan_new(m, &options, &p, nas_test_err()));
+  assert_int_equal(nas_plan_peak_bytes(p), bytes);
+  options.memory_limit = bytes - 1;
+  char number[32];
+  snprintf(number, sizeof number, "%lld bytes", (long long)bytes);
+  assert_fails(nas_plan_new(m, &options, &q, nas_test_err()), NAS_E_NO_MEMORY, number);
+  snprintf(number, sizeof number, "%lld bytes", (long long)bytes - 1);
+  assert_non_null(strstr(nas_test_err()->msg, number));
+  assert_null(q);
+  options.memory_limit = bytes;
+  assert_ok(nas_plan_new(m, &options, &q, nas_test_err()));
+  nas_plan_free(q);
+  assert_ok(nas_plan_measure(m, &(nas_plan_options){.batch = 4, .mode = NAS_EVAL}, &eval, nas_test_err()));
+  assert_true(eval < bytes);
+  assert_fails(nas_plan_new(m, &(nas_plan_options){.batch = 0}, &q, nas_test_err()), NAS_E_OUT_OF_RANGE, "at least 1");
+  assert_fails(nas_plan_new(m, &(nas_plan_options){.batch = 1, .label_smoothing = 1}, &q, nas_test_err()),
+               NAS_E_OUT_OF_RANGE, "smoothing");
+  nas_plan_free(p);
+  nas_model_free(m);
+  nas_graph_free(g);
+}
+
+/* A larger plan moves the arena under a smaller one, which must go on as if nothing had happened. */
+static void plans_share_one_arena(void **state) {
+  (void)state;
+  nas_value out;
+  nas_graph *g = network(cells[4], 8, 8, &out);
+  engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 2, .mode = NAS_TRAIN});
+  double before = nas_plan_forward(e.plan, 1, 1).loss;
+  nas_plan *large;
+  assert_ok(nas_plan_new(e.model, &(nas_plan_options){.batch = 32, .mode = NAS_EVAL}, &large, nas_test_err()));
+  nas_plan_forward(large, 1, 1);
+  double after = nas_plan_forward(e.plan, 1, 1).loss;
+  assert_true(before == after);
+  nas_plan_free(large);
+  engine_free(&e);
+  nas_graph_free(g);
+}
+
+static void evaluation_uses_running_statistics(void **state) {
+  (void)state;
+  nas_graph *g;
+  assert_ok(nas_graph_new((nas_shape){1, 2, 2}, &g, nas_test_err()));
+  nas_value bn = engine_op1(g, "batch_norm", 0, (nas_attrs){0}, "bn");
+  nas_value pool = engine_op1(g, "global_pool", bn, (nas_attrs){0}, "");
+  assert_ok(nas_graph_set_output(g, pool, nas_test_err()));
+  nas_model *m;
+  nas_plan *p;
+  assert_ok(nas_model_new(g, NAS_F32, &m, nas_test_err()));
+  assert_ok(nas_plan_new(m, &(nas_plan_options){.batch = 1, .mode = NAS_EVAL}, &p, nas_test_err()));
+  float *states = nas_model_state_data(m), *params = nas_model_param_data(m), *x = nas_plan_input(p);
+  states[0] = 3, states[1] = 4, params[0] = 5, params[1] = 7;
+  for (int i = 0; i < 4; i++) x[i] = (float)(10 + i);
+  nas_plan_forward(p, 1, 1);
+  /* (11.5 - 3) / sqrt(4 + 1e-5) * 5 + 7 */
+  assert_close(*(const float *)nas_plan_logits(p), 8.5 / sqrt(4.00001) * 5 + 7, 1e-6);
+  assert_true(states[0] == 3 && states[1] == 4);
+  nas_plan_free(p);
+  nas_model_free(m);
+  nas_graph_free(g);
+}
+
+NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(gradients_of_whole_networks_are_right),
+          NAS_CASE(fast_plan_equals_the_plain_one_on_random_graphs), NAS_CASE(two_runs_give_the_same_bits),
+          NAS_CASE(initial_weights_follow_names_and_seed), NAS_CASE(dead_edges_cost_nothing),
+          NAS_CASE(network_of_zeros_still_learns_its_bias), NAS_CASE(peak_is_what_was_measured_and_limits_hold),
+          NAS_CASE(plans_share_one_arena), NAS_CASE(evaluation_uses_running_statistics))
