@@ -183,7 +183,7 @@ static nas_status measure_all(const settings *s, nas_err *err) {
   bool first = true;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     for (size_t k = 0; k < (s->smoke ? 1 : sizeof stages / sizeof *stages); k++) {
-      if (s->only && strcmp(s->only, rows[i].op)) continue;
+      if (s->only && strcmp(s->only, rows[i].op) != 0) continue;
       NAS_TRY(measure(s, &rows[i], s->smoke ? (nas_shape){4, 5, 5} : stages[k], first, err));
       first = false;
     }

@@ -95,8 +95,8 @@ static nas_status trainee_new(const settings *s, const char *arch_text, trainee 
   t->momentum = calloc((size_t)nas_model_params(t->model) + 1, sizeof *t->momentum);
   if (!t->momentum) return nas_fail_memory(err, "the momentum");
   float *input = nas_plan_input(t->plan);
-  nas_rng_fill_normal(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, input, (size_t)(s->batch * s->in * s->size * s->size),
-                      1);
+  nas_rng_fill_normal(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, input,
+                      (size_t)s->batch * (size_t)(s->in * s->size * s->size), 1);
   for (int32_t i = 0; i < s->batch; i++) nas_plan_labels(t->plan)[i] = i % 10;
   return NAS_OK;
 }
@@ -201,7 +201,7 @@ static nas_status measure_all(const settings *s, nas_err *err) {
            s->peer ? "   peer im/s   ratio    peer RSS" : "");
   bool first = true;
   for (const network *n = s->arch ? own : networks; n->name; n++) {
-    if (s->only && strcmp(s->only, n->name)) continue;
+    if (s->only && strcmp(s->only, n->name) != 0) continue;
     NAS_TRY(measure(s, n, first, err));
     first = false;
   }

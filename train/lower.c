@@ -53,7 +53,7 @@ static nas_value alias_of(const lowering *l, nas_value v) {
   if (!l->fast || v == 0 || node->zero) return v;
   bool idle = node->op->traits & NAS_OP_TRAIN_ONLY && (l->p->options.mode == NAS_EVAL || node->attrs.rate == 0);
   if (node->op->traits & NAS_OP_ALIAS || idle) return l->alias[node->in[0]];
-  nas_value in[NAS_LAYER_INPUTS_MAX];
+  nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   if (node->op->traits & NAS_OP_SUM && inputs_of(l, v, in) == 1) return in[0];
   return v;
 }
@@ -63,7 +63,7 @@ static void count_uses(lowering *l) {
     if (v > 0 && !node_of(l, v)->live) continue;
     l->alias[v] = alias_of(l, v);
     if (l->alias[v] != v || v == 0 || node_of(l, v)->zero) continue;
-    nas_value in[NAS_LAYER_INPUTS_MAX];
+    nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
     int32_t n = inputs_of(l, v, in);
     for (int32_t i = 0; i < n; i++) l->uses[in[i]]++;
   }
@@ -78,7 +78,7 @@ static const nas_kernel *kernel_of(const lowering *l, nas_value v) {
 
 /* True when v runs as a fused convolution. */
 static bool edge_of(const lowering *l, nas_value v, edge *e) {
-  nas_value in[NAS_LAYER_INPUTS_MAX];
+  nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   if (!l->fast || node_of(l, v)->zero) return false;
   *e = (edge){NAS_NO_VALUE, v, NAS_NO_VALUE, false};
   if (has_trait(l, v, NAS_OP_NORM)) {
@@ -160,7 +160,7 @@ static nas_status emit_op(lowering *l, nas_value v, int32_t y, int32_t plus, nas
   edge e;
   if (edge_of(l, v, &e)) return emit_edge(l, &e, y, plus, err);
   nas_step s = nas_plan_sum_step(l->p, 0);
-  nas_value in[NAS_LAYER_INPUTS_MAX];
+  nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   s.kernel = kernel_of(l, v);
   s.node = v;
   s.call.site = nas_node_site(l->g, v, l->p->options.batch, l->p->options.mode);
@@ -178,7 +178,7 @@ static nas_status need_inputs(lowering *l, nas_value v, nas_err *err) {
   edge e;
   int32_t buffer;
   if (edge_of(l, v, &e)) return need(l, e.source, &buffer, err);
-  nas_value in[NAS_LAYER_INPUTS_MAX];
+  nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   int32_t n = inputs_of(l, v, in);
   for (int32_t i = 0; i < n; i++) NAS_TRY(need(l, in[i], &buffer, err));
   return NAS_OK;
@@ -196,7 +196,7 @@ static void add_value_term(terms *t, nas_value v) {
 
 /* Collects the terms of sum v; sums that only this one uses are opened up. False when there are too many. */
 static bool collect(const lowering *l, nas_value v, terms *t) {
-  nas_value in[NAS_LAYER_INPUTS_MAX];
+  nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   int32_t n = inputs_of(l, v, in);
   for (int32_t i = 0; i < n; i++) {
     if (t->n_ops + t->n_values + NAS_LAYER_INPUTS_MAX >= TERMS_MAX) return false;
@@ -232,7 +232,7 @@ static nas_status emit_sum(lowering *l, nas_value v, int32_t *y, nas_err *err) {
   int32_t plus = NAS_NO_BUFFER;
   int64_t elements = l->p->options.batch * nas_shape_size(node_of(l, v)->shape);
   if (!collect(l, v, t)) {
-    nas_value in[NAS_LAYER_INPUTS_MAX];
+    nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
     int32_t n = inputs_of(l, v, in);
     t->n_ops = t->n_values = 0;
     for (int32_t i = 0; i < n; i++) add_value_term(t, in[i]);

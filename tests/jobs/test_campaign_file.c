@@ -146,7 +146,7 @@ static void an_alias_bomb_is_refused_at_once(void **state) {
   (void)state;
   nas_str bomb = {0};
   nas_str_add(&bomb, "a: &a [x,x,x,x,x,x,x,x,x]\n");
-  for (char c = 'b'; c < 'j'; c++)
+  for (int c = 'b'; c < 'j'; c++)
     nas_str_fmt(&bomb, "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1,
                 c - 1);
   assert_fails(parse(nas_str_text(&bomb), NULL), NAS_E_BAD_INPUT, "c.yaml:1:4");

@@ -12,7 +12,7 @@ static nas_dataset *make(int c, int h, int w, int n) {
   assert_non_null(d);
   d->task = (nas_task){{c, h, w}, 10};
   d->n = n;
-  d->pixels = malloc((size_t)(n * c * h * w));
+  d->pixels = malloc((size_t)n * (size_t)(c * h * w));
   d->labels = malloc((size_t)n);
   assert_true(d->pixels && d->labels);
   nas_rng r = nas_rng_make(5, 0, NAS_STREAM_SAMPLE);

@@ -202,7 +202,7 @@ static void initial_weights_follow_names_and_seed(void **state) {
       }
   assert_true(met > 8);
   for (size_t i = 0; i < na; i++) { /* uniform within 1/sqrt(fan in): stem has 27 inputs */
-    if (strcmp(ta[i].name, "stem.conv.weight")) continue;
+    if (strcmp(ta[i].name, "stem.conv.weight") != 0) continue;
     double most = 0, mean = 0, bound = 1 / sqrt(27.0);
     for (int64_t k = 0; k < ta[i].count; k++) {
       most = fmax(most, fabs((double)pa[ta[i].offset + k]));
@@ -250,11 +250,11 @@ static void network_of_zeros_still_learns_its_bias(void **state) {
   nas_graph *g = network(cells[9], 8, 8, &out);
   engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 4, .mode = NAS_TRAIN});
   assert_int_equal(nas_model_params(e.model), 16 * 10 + 10);
-  const float *logits = nas_plan_logits(e.plan), *bias = (float *)nas_model_param_data(e.model) + 160;
+  const float *bias = (float *)nas_model_param_data(e.model) + 160;
   float *grads = nas_model_grad_data(e.model);
   nas_plan_forward(e.plan, 1, 1);
   nas_plan_backward(e.plan);
-  logits = nas_plan_logits(e.plan);
+  const float *logits = nas_plan_logits(e.plan);
   double moved = 0;
   for (int i = 0; i < 40; i++) assert_true(logits[i] == bias[i % 10]);
   for (int i = 0; i < 160; i++) assert_true(grads[i] == 0);
