@@ -24,6 +24,12 @@ static void touch_step(nas_plan *p, const nas_step *s, bool backward, int32_t ti
   if (!backward || s->kernel->reads & NAS_READS_Y) touch(p, s->y, time);
   touch(p, backward ? s->dy : s->plus, time);
   touch(p, backward ? s->backward_scratch : s->forward_scratch, time);
+  for (int32_t i = 0; i < s->call.n_branches; i++) {
+    const nas_branch *b = s->call.branch[i];
+    touch(p, b->z_buffer, time);
+    touch(p, b->stats_buffer, time);
+    if (s->fan && backward) touch(p, b->dy_buffer, time);
+  }
 }
 
 /* Instruction i of the forward part is at time i, the loss after it, the backward part after that. */

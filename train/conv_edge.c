@@ -44,11 +44,10 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   NAS_TRY(nas_conv_new(s, t->images, train, c->wants_dx[0], &t->conv, err));
   t->sizes = nas_conv_size(t->conv);
   int64_t in = align64(4 * t->in), out = align64(4 * t->out), pad = align64(t->sizes.scratch);
-  c->forward_scratch = pad + align64(t->sizes.forward) + in + out + per_channel(s, 8) + 2 * per_channel(s, 4);
-  if (!train) return NAS_OK;
-  if (c->norm_out) c->saved_bytes = align64(t->tiles * t->out * 4) + per_channel(s, NAS_NORM_SAVED);
-  c->backward_scratch = pad + align64(t->sizes.data) + 2 * align64(t->sizes.gradient) + 2 * in + out +
-                        per_channel(s, 8) + 2 * per_channel(s, 4);
+  c->forward_scratch = pad + align64(t->sizes.forward) + in + out + 2 * per_channel(s, 1);
+  if (train)
+    c->backward_scratch = pad + align64(t->sizes.data) + 2 * align64(t->sizes.gradient) + 2 * in +
+                          3 * per_channel(s, 1) + 2 * per_channel(s, 2);
   return NAS_OK;
 }
 
@@ -81,40 +80,24 @@ static const float *relu_tile(const nas_call *c, const tiling *t, int32_t tile, 
 static void forward(const nas_call *c) {
   const tiling *t = c->prepared;
   const nas_site *s = &c->site;
-  const nas_kernel_set *k = nas_kernels();
-  nas_norm norm = norm_of(c);
-  int64_t channels = s->out.c;
-  bool train = s->mode == NAS_TRAIN;
   char *scratch = c->scratch;
   void *pad = take(&scratch, t->sizes.scratch), *weight = take(&scratch, t->sizes.forward);
   float *room = take(&scratch, 4 * t->in), *held = take(&scratch, 4 * t->out);
   float *scale = take(&scratch, per_channel(s, 1)), *shift = take(&scratch, per_channel(s, 1));
-  float *sum = take(&scratch, per_channel(s, 1)), *square = take(&scratch, per_channel(s, 1));
-  nas_moments *all = take(&scratch, 2 * per_channel(s, 2));
   const float *bias = s->attrs.bias ? c->param[NAS_EDGE_BIAS] : NULL, *plus = c->plus;
-  float *y = c->y, *z = c->saved;
+  float *y = c->y;
+  nas_norm norm = norm_of(c);
   nas_conv_pack_forward(t->conv, c->param[NAS_EDGE_WEIGHT], weight);
-  memset(all, 0, (size_t)channels * sizeof *all);
-  if (c->norm_out && !train) nas_norm_running(&norm, scale, shift);
-  for (int64_t n = 0; !c->norm_out && n < channels; n++) scale[n] = 1, shift[n] = 0;
+  if (c->norm_out) nas_norm_running(&norm, scale, shift);
+  for (int64_t n = 0; !c->norm_out && n < s->out.c; n++) scale[n] = 1, shift[n] = 0;
+  bool direct = !c->norm_out && !plus;
   for (int32_t i = 0; i < t->tiles; i++) {
-    bool direct = !c->norm_out && !plus;
-    float *to = direct ? y + i * t->out : c->norm_out && train ? z + i * t->out : held;
-    nas_conv_forward(t->conv, relu_tile(c, t, i, room), weight, bias, to, pad);
-    if (direct) continue;
-    if (c->norm_out && train) {
-      k->moments(to, to, t->rows, channels, sum, square);
-      nas_norm_merge(all, (double)(i * t->rows), to, sum, square, (double)t->rows, channels);
-    } else {
-      k->affine(y + i * t->out, plus ? plus + i * t->out : NULL, held, scale, shift, t->rows, channels);
-    }
+    nas_conv_forward(t->conv, relu_tile(c, t, i, room), weight, bias, direct ? y + i * t->out : held, pad);
+    if (!direct)
+      nas_kernels()->affine(y + i * t->out, plus ? plus + i * t->out : NULL, held, scale, shift, t->rows, s->out.c);
   }
-  if (!c->norm_out || !train) return;
-  nas_norm_close(&norm, all, (double)(t->tiles * t->rows), z + align64(t->tiles * t->out * 4) / 4, scale, shift);
-  k->affine(y, plus, z, scale, shift, t->tiles * t->rows, channels);
 }
 
-/* The gradient of a bias without a batch norm. */
 static void bias_gradient(const nas_call *c, const tiling *t, const float *zeros, float *sum, float *dot,
                           nas_moments *all) {
   int64_t channels = c->site.out.c;
@@ -122,8 +105,7 @@ static void bias_gradient(const nas_call *c, const tiling *t, const float *zeros
   memset(all, 0, (size_t)channels * sizeof *all);
   for (int32_t i = 0; i < t->tiles; i++) {
     const float *dz = (const float *)c->dy + i * t->out;
-    nas_kernels()->norm_sums(dz, dz, zeros, t->rows, channels, sum, dot);
-    for (int64_t k = 0; k < channels; k++) all[k].mean += (double)sum[k];
+    nas_norm_gather(all, dz, dz, zeros, t->rows, channels, sum, dot);
   }
   for (int64_t k = 0; k < channels; k++) dbias[k] = (float)all[k].mean;
 }
@@ -132,39 +114,26 @@ static void backward(const nas_call *c) {
   const tiling *t = c->prepared;
   const nas_site *s = &c->site;
   const nas_kernel_set *k = nas_kernels();
-  nas_norm norm = norm_of(c);
-  int64_t channels = s->out.c, weights = t->sizes.gradient / 4;
+  int64_t weights = t->sizes.gradient / 4;
   char *scratch = c->scratch;
   void *pad = take(&scratch, t->sizes.scratch), *weight = take(&scratch, t->sizes.data);
   float *total = take(&scratch, t->sizes.gradient), *part = take(&scratch, t->sizes.gradient);
-  float *room = take(&scratch, 4 * t->in), *back = take(&scratch, 4 * t->in), *dz = take(&scratch, 4 * t->out);
-  float *a = take(&scratch, per_channel(s, 1)), *b = take(&scratch, per_channel(s, 1));
-  float *constant = take(&scratch, per_channel(s, 1)), *sum = take(&scratch, per_channel(s, 1));
+  float *room = take(&scratch, 4 * t->in), *back = take(&scratch, 4 * t->in);
+  float *zeros = take(&scratch, per_channel(s, 1)), *sum = take(&scratch, per_channel(s, 1));
   float *dot = take(&scratch, per_channel(s, 1));
-  nas_moments *all = take(&scratch, 2 * per_channel(s, 2));
-  const float *z = c->saved, *mean = z ? z + align64(t->tiles * t->out * 4) / 4 : NULL;
+  nas_moments *all = take(&scratch, per_channel(s, 2));
   const float *dy = c->dy, *dplus = c->dplus[0], *x = c->x[0];
-  float *dx = c->dx[0], *dbias = s->attrs.bias ? c->grad[NAS_EDGE_BIAS] : NULL;
-  if (c->norm_out) nas_norm_factors(&norm, dy, z, t->tiles * t->rows, t->rows, mean, a, b, constant, sum, dot, all);
-  for (int64_t i = 0; i < channels; i++) sum[i] = 0;
-  if (dbias && c->norm_out) memset(dbias, 0, (size_t)channels * sizeof *dbias); /* the mean takes a bias away again */
-  if (dbias && !c->norm_out) {
-    memset(a, 0, (size_t)channels * sizeof *a);
-    bias_gradient(c, t, a, sum, dot, all);
-  }
+  float *dx = c->dx[0];
+  memset(zeros, 0, (size_t)s->out.c * sizeof *zeros);
+  if (s->attrs.bias) bias_gradient(c, t, zeros, sum, dot, all);
   if (dx) nas_conv_pack_data(t->conv, c->param[NAS_EDGE_WEIGHT], weight);
   for (int32_t i = 0; i < t->tiles; i++) {
-    const float *tile_dz = dy + i * t->out;
-    if (c->norm_out) {
-      k->norm_gradient(dz, NULL, tile_dz, z + i * t->out, mean, a, b, constant, t->rows, channels);
-      tile_dz = dz;
-    }
-    nas_conv_backward_weights(t->conv, relu_tile(c, t, i, room), tile_dz, i ? part : total, pad);
+    nas_conv_backward_weights(t->conv, relu_tile(c, t, i, room), dy + i * t->out, i ? part : total, pad);
     if (i) k->weighted_sum(total, total, (const float *const[]){part}, (const float[]){1}, 1, weights);
     if (!dx) continue;
     float *to = dx + i * t->in;
     bool direct = !c->relu_in && !dplus;
-    nas_conv_backward_data(t->conv, tile_dz, weight, direct ? to : back, pad);
+    nas_conv_backward_data(t->conv, dy + i * t->out, weight, direct ? to : back, pad);
     if (direct) continue;
     const float *add = dplus ? dplus + i * t->in : NULL;
     if (c->relu_in) k->relu_gradient(to, add, x + i * t->in, back, t->in);

@@ -68,8 +68,7 @@ static nas_status take_input(nas_plan *p, flow *flows, int32_t step, int32_t i, 
   return NAS_OK;
 }
 
-static nas_status reverse_kernel(nas_plan *p, flow *flows, int32_t step, nas_err *err) {
-  bool needed = false;
+static nas_status reverse_kernel(nas_plan *p, flow *flows, int32_t step, bool needed, nas_err *err) {
   for (int i = 0; i < NAS_OP_PARAMS_MAX; i++) needed |= p->steps[step].call.grad[i] != NULL;
   for (int32_t i = 0; i < p->steps[step].call.site.n_in; i++)
     if (p->steps[step].call.wants_dx[i]) {
@@ -82,16 +81,39 @@ static nas_status reverse_kernel(nas_plan *p, flow *flows, int32_t step, nas_err
   return nas_plan_add_instruction(p, step, true, err);
 }
 
+/* The gradients of a fan's branches are those of the sums that took them. */
+static nas_status reverse_fan(nas_plan *p, flow *flows, int32_t step, nas_err *err) {
+  const nas_call *c = &p->steps[step].call;
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    nas_branch *b = c->branch[i];
+    NAS_TRY(settle(p, &flows[b->z_buffer], b->z_buffer, err));
+    b->dy_buffer = flows[b->z_buffer].grad;
+    c = &p->steps[step].call;
+  }
+  return reverse_kernel(p, flows, step, true, err);
+}
+
+/* A sum passes its gradient on to all it added; for branches it also finds the norms' factors. */
+static nas_status reverse_sum(nas_plan *p, flow *flows, int32_t step, nas_err *err) {
+  nas_step s = p->steps[step];
+  int32_t grad = flows[s.y].grad;
+  for (int32_t i = 0; i < s.call.site.n_in; i++)
+    NAS_TRY(pass_on(p, &flows[s.x[i]], s.x[i], grad, s.call.factor[i], err));
+  for (int32_t i = 0; i < s.call.n_branches; i++)
+    NAS_TRY(pass_on(p, &flows[s.call.branch[i]->z_buffer], s.call.branch[i]->z_buffer, grad, 1, err));
+  if (!s.call.n_branches) return NAS_OK;
+  NAS_TRY(nas_plan_add_buffer(p, s.call.backward_scratch, &p->steps[step].backward_scratch, err));
+  return nas_plan_add_instruction(p, step, true, err);
+}
+
 static nas_status reverse_step(nas_plan *p, flow *flows, int32_t step, nas_err *err) {
   nas_step s = p->steps[step];
+  if (s.fan) return reverse_fan(p, flows, step, err);
   if (!p->buffers[s.y].wants_grad) return NAS_OK;
   NAS_TRY(settle(p, &flows[s.y], s.y, err));
   p->steps[step].dy = flows[s.y].grad;
   if (s.plus != NAS_NO_BUFFER && s.plus != s.y) NAS_TRY(pass_on(p, &flows[s.plus], s.plus, flows[s.y].grad, 1, err));
-  if (s.node != NAS_NO_VALUE) return reverse_kernel(p, flows, step, err);
-  for (int32_t i = 0; i < s.call.site.n_in; i++)
-    NAS_TRY(pass_on(p, &flows[s.x[i]], s.x[i], flows[s.y].grad, s.call.factor[i], err));
-  return NAS_OK;
+  return s.node != NAS_NO_VALUE ? reverse_kernel(p, flows, step, false, err) : reverse_sum(p, flows, step, err);
 }
 
 nas_status nas_plan_add_gradients(nas_plan *p, nas_err *err) {

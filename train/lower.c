@@ -2,9 +2,11 @@
  * connections, sums of one term), stores the terms of a sum on top of each other, and runs ReLU, convolution and batch
  * norm as one step. Values are made when something asks for them, so what nothing needs is never planned. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "train/conv_edge.h"
+#include "train/conv_fan.h"
 #include "train/plan_internal.h"
 #include "train/weighted_sum.h"
 
@@ -14,8 +16,9 @@ typedef struct lowering {
   nas_plan *p;
   const nas_graph *g;
   bool fast;
-  nas_value *alias; /* of each value: the value that holds its content */
-  int32_t *uses;    /* how many inputs of planned operations it is */
+  nas_value *alias;    /* of each value: the value that holds its content */
+  int32_t *uses;       /* how many inputs of planned operations it is */
+  nas_branch **branch; /* of each norm that ends one and whose fan is planned */
 } lowering;
 
 /* A ReLU, a convolution and a batch norm that run as one; relu and norm may be absent. */
@@ -26,9 +29,9 @@ typedef struct edge {
 
 /* What a sum is made of: operations that store into it, and values with factors. */
 typedef struct terms {
-  nas_value ops[TERMS_MAX], values[TERMS_MAX];
+  nas_value ops[TERMS_MAX], values[TERMS_MAX], branches[TERMS_MAX];
   float factors[TERMS_MAX];
-  int32_t n_ops, n_values;
+  int32_t n_ops, n_values, n_branches;
 } terms;
 
 static nas_status need(lowering *l, nas_value v, int32_t *buffer, nas_err *err);
@@ -98,6 +101,11 @@ static bool edge_of(const lowering *l, nas_value v, edge *e) {
   return true;
 }
 
+/* True when v is a norm that ends a branch of a fan. */
+static bool is_branch(const lowering *l, nas_value v, edge *e) {
+  return l->p->options.mode == NAS_TRAIN && v > 0 && edge_of(l, v, e) && e->norm != NAS_NO_VALUE;
+}
+
 static bool stores_into_sums(const lowering *l, nas_value v) {
   edge e;
   return v > 0 && !node_of(l, v)->zero && (edge_of(l, v, &e) || kernel_of(l, v)->sinks);
@@ -108,7 +116,7 @@ static int64_t value_bytes(const lowering *l, nas_value v) {
 }
 
 /* Parameters of node v into slots from `slot` on. */
-static void bind_params(const lowering *l, nas_value v, nas_call *c, int32_t slot) {
+static void bind_params(const lowering *l, nas_value v, void **param, void **grad, int32_t slot) {
   const nas_model *m = l->p->model;
   if (m->first[v] < 0) return;
   size_t size = (size_t)nas_dtype_size(m->dtype);
@@ -118,8 +126,8 @@ static void bind_params(const lowering *l, nas_value v, nas_call *c, int32_t slo
   for (int32_t i = 0; i < n; i++) {
     const nas_tensor_info *info = &m->tensors[m->first[v] + i];
     size_t at = (size_t)info->offset * size;
-    c->param[slot + i] = (char *)(info->running ? m->states : m->params) + at;
-    if (!info->running) c->grad[slot + i] = (char *)m->grads + at;
+    param[slot + i] = (char *)(info->running ? m->states : m->params) + at;
+    if (!info->running) grad[slot + i] = (char *)m->grads + at;
   }
 }
 
@@ -131,7 +139,7 @@ static nas_status finish(lowering *l, nas_step *s, nas_err *err) {
   for (int32_t i = 0; i < s->call.site.n_in; i++) trains |= s->call.wants_dx[i];
   for (int i = 0; i < NAS_OP_PARAMS_MAX; i++) trains |= train && s->call.grad[i];
   if (s->plus != NAS_NO_BUFFER) trains |= p->buffers[s->plus].wants_grad;
-  p->buffers[s->y].wants_grad |= trains;
+  if (s->y != NAS_NO_BUFFER) p->buffers[s->y].wants_grad |= trains || s->call.n_branches;
   int32_t index;
   NAS_TRY(nas_plan_add_step(p, s, &index, err));
   s = &p->steps[index];
@@ -148,11 +156,52 @@ static nas_status emit_edge(lowering *l, const edge *e, int32_t y, int32_t plus,
   s.call.site = nas_node_site(l->g, e->conv, l->p->options.batch, l->p->options.mode);
   s.call.relu_in = e->relu;
   s.call.norm_out = e->norm != NAS_NO_VALUE;
-  bind_params(l, e->conv, &s.call, NAS_EDGE_WEIGHT);
-  if (e->norm != NAS_NO_VALUE) bind_params(l, e->norm, &s.call, NAS_EDGE_GAMMA);
+  bind_params(l, e->conv, s.call.param, s.call.grad, NAS_EDGE_WEIGHT);
+  if (e->norm != NAS_NO_VALUE) bind_params(l, e->norm, s.call.param, s.call.grad, NAS_EDGE_GAMMA);
   NAS_TRY(need(l, e->source, &s.x[0], err));
   s.y = y;
   s.plus = plus;
+  return finish(l, &s, err);
+}
+
+/* Branches of one value are ordered so that convolutions of equal geometry, which run as one, stand together. */
+static int by_geometry(const void *a, const void *b) {
+  const nas_branch *x = *(nas_branch *const *)a, *y = *(nas_branch *const *)b;
+  int order = memcmp(&x->site.attrs.kernel_h, &y->site.attrs.kernel_h, 4 * sizeof(int32_t));
+  if (order) return order;
+  return x < y ? -1 : x > y;
+}
+
+static nas_status new_branch(lowering *l, const edge *e, nas_branch **out, nas_err *err) {
+  nas_plan *p = l->p;
+  nas_branch *b = &p->branches[p->n_branches++];
+  *b = (nas_branch){.dy_buffer = NAS_NO_BUFFER};
+  b->site = nas_node_site(l->g, e->conv, p->options.batch, p->options.mode);
+  bind_params(l, e->conv, b->param, b->grad, NAS_EDGE_WEIGHT);
+  bind_params(l, e->norm, b->param, b->grad, NAS_EDGE_GAMMA);
+  NAS_TRY(nas_plan_add_buffer(p, value_bytes(l, e->conv), &b->z_buffer, err));
+  p->buffers[b->z_buffer].wants_grad = true;
+  *out = l->branch[e->norm] = b;
+  return nas_plan_add_buffer(p, NAS_BRANCH_STATS * b->site.out.c * (int64_t)sizeof(float), &b->stats_buffer, err);
+}
+
+/* Plans the fan of v's source: v and all other branches of that value, as many as a step takes. */
+static nas_status need_branch(lowering *l, nas_value v, nas_err *err) {
+  edge e, other;
+  if (l->branch[v] || !is_branch(l, v, &e)) return NAS_OK;
+  nas_step s = nas_plan_sum_step(l->p, 0);
+  s.kernel = &nas_conv_fan;
+  s.fan = true;
+  s.call.relu_in = e.relu;
+  s.call.site = nas_node_site(l->g, e.conv, l->p->options.batch, l->p->options.mode);
+  NAS_TRY(need(l, e.source, &s.x[0], err));
+  NAS_TRY(new_branch(l, &e, &s.call.branch[s.call.n_branches++], err));
+  for (nas_value w = 1; w < l->g->n && s.call.n_branches < NAS_LAYER_INPUTS_MAX; w++) {
+    if (!node_of(l, w)->live || l->alias[w] != w || l->branch[w] || !is_branch(l, w, &other)) continue;
+    if (other.source == e.source && other.relu == e.relu)
+      NAS_TRY(new_branch(l, &other, &s.call.branch[s.call.n_branches++], err));
+  }
+  qsort(s.call.branch, (size_t)s.call.n_branches, sizeof *s.call.branch, by_geometry);
   return finish(l, &s, err);
 }
 
@@ -166,7 +215,7 @@ static nas_status emit_op(lowering *l, nas_value v, int32_t y, int32_t plus, nas
   s.call.site = nas_node_site(l->g, v, l->p->options.batch, l->p->options.mode);
   s.call.site.n_in = inputs_of(l, v, in);
   s.call.label_hash = nas_hash64_text(node_of(l, v)->label);
-  bind_params(l, v, &s.call, 0);
+  bind_params(l, v, s.call.param, s.call.grad, 0);
   for (int32_t i = 0; i < s.call.site.n_in; i++) NAS_TRY(need(l, in[i], &s.x[i], err));
   s.y = y;
   s.plus = plus;
@@ -177,6 +226,7 @@ static nas_status emit_op(lowering *l, nas_value v, int32_t y, int32_t plus, nas
 static nas_status need_inputs(lowering *l, nas_value v, nas_err *err) {
   edge e;
   int32_t buffer;
+  if (is_branch(l, v, &e)) return need_branch(l, v, err);
   if (edge_of(l, v, &e)) return need(l, e.source, &buffer, err);
   nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   int32_t n = inputs_of(l, v, in);
@@ -196,13 +246,16 @@ static void add_value_term(terms *t, nas_value v) {
 
 /* Collects the terms of sum v; sums that only this one uses are opened up. False when there are too many. */
 static bool collect(const lowering *l, nas_value v, terms *t) {
+  edge e;
   nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   int32_t n = inputs_of(l, v, in);
   for (int32_t i = 0; i < n; i++) {
-    if (t->n_ops + t->n_values + NAS_LAYER_INPUTS_MAX >= TERMS_MAX) return false;
+    if (t->n_ops + t->n_values + t->n_branches + NAS_LAYER_INPUTS_MAX >= TERMS_MAX) return false;
     bool own = l->uses[in[i]] == 1;
     if (own && has_trait(l, in[i], NAS_OP_SUM) && !node_of(l, in[i])->zero) {
       if (!collect(l, in[i], t)) return false;
+    } else if (own && is_branch(l, in[i], &e)) {
+      t->branches[t->n_branches++] = in[i];
     } else if (own && stores_into_sums(l, in[i])) {
       t->ops[t->n_ops++] = in[i];
     } else {
@@ -212,45 +265,57 @@ static bool collect(const lowering *l, nas_value v, terms *t) {
   return true;
 }
 
-/* y = plus + weighted sum of up to NAS_LAYER_INPUTS_MAX buffers. */
-static nas_status emit_weighted(lowering *l, const terms *t, int32_t first, int32_t y, int64_t elements, nas_err *err) {
-  nas_step s = nas_plan_sum_step(l->p, elements);
-  for (int32_t i = first; i < t->n_values && s.call.site.n_in < NAS_LAYER_INPUTS_MAX; i++) {
-    int32_t at = s.call.site.n_in++;
-    NAS_TRY(need(l, t->values[i], &s.x[at], err));
-    s.call.factor[at] = t->factors[i];
+/* y = plus + the weighted values + the branches, as many of each at a time as a step takes. */
+static nas_status emit_weighted(lowering *l, const terms *t, int32_t y, int32_t *plus, int64_t elements, nas_err *err) {
+  int32_t value = 0, branch = 0;
+  while (value < t->n_values || branch < t->n_branches) {
+    nas_step s = nas_plan_sum_step(l->p, elements);
+    for (; value < t->n_values && s.call.site.n_in < NAS_LAYER_INPUTS_MAX; value++) {
+      int32_t at = s.call.site.n_in++;
+      NAS_TRY(need(l, t->values[value], &s.x[at], err));
+      s.call.factor[at] = t->factors[value];
+    }
+    for (; branch < t->n_branches && s.call.n_branches < NAS_LAYER_INPUTS_MAX; branch++)
+      s.call.branch[s.call.n_branches++] = l->branch[t->branches[branch]];
+    s.y = y;
+    s.plus = *plus;
+    *plus = y;
+    NAS_TRY(finish(l, &s, err));
   }
-  s.y = y;
-  s.plus = first ? y : NAS_NO_BUFFER;
-  return finish(l, &s, err);
+  return NAS_OK;
+}
+
+/* Plans sum v, or a norm that ends a branch, into a buffer of its own. */
+static nas_status emit_terms(lowering *l, nas_value v, terms *t, int32_t *y, nas_err *err) {
+  int32_t plus = NAS_NO_BUFFER;
+  int64_t elements = l->p->options.batch * nas_shape_size(node_of(l, v)->shape);
+  for (int32_t i = 0; i < t->n_values; i++) NAS_TRY(need(l, t->values[i], &plus, err));
+  for (int32_t i = 0; i < t->n_branches; i++) NAS_TRY(need_branch(l, t->branches[i], err));
+  for (int32_t i = 0; i < t->n_ops; i++) NAS_TRY(need_inputs(l, t->ops[i], err));
+  NAS_TRY(nas_plan_add_buffer(l->p, value_bytes(l, v), y, err));
+  /* One plain value rides along with the first operation; several are summed first. */
+  bool rides = t->n_values == 1 && t->factors[0] == 1 && t->n_ops > 0 && !t->n_branches;
+  if (!rides) {
+    plus = NAS_NO_BUFFER;
+    NAS_TRY(emit_weighted(l, t, *y, &plus, elements, err));
+  }
+  for (int32_t i = 0; i < t->n_ops; i++, plus = *y) NAS_TRY(emit_op(l, t->ops[i], *y, plus, err));
+  return NAS_OK;
 }
 
 static nas_status emit_sum(lowering *l, nas_value v, int32_t *y, nas_err *err) {
+  edge e;
   terms *t = calloc(1, sizeof *t);
   if (!t) return nas_fail_memory(err, "a plan");
-  nas_status status = NAS_OK;
-  int32_t plus = NAS_NO_BUFFER;
-  int64_t elements = l->p->options.batch * nas_shape_size(node_of(l, v)->shape);
-  if (!collect(l, v, t)) {
+  if (is_branch(l, v, &e)) {
+    t->branches[t->n_branches++] = v;
+  } else if (!collect(l, v, t)) {
     nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
     int32_t n = inputs_of(l, v, in);
-    t->n_ops = t->n_values = 0;
+    t->n_ops = t->n_values = t->n_branches = 0;
     for (int32_t i = 0; i < n; i++) add_value_term(t, in[i]);
   }
-  for (int32_t i = 0; status == NAS_OK && i < t->n_values; i++) status = need(l, t->values[i], &plus, err);
-  for (int32_t i = 0; status == NAS_OK && i < t->n_ops; i++) status = need_inputs(l, t->ops[i], err);
-  if (status == NAS_OK) status = nas_plan_add_buffer(l->p, value_bytes(l, v), y, err);
-  /* One plain value rides along with the first operation; several are summed first. */
-  bool rides = t->n_values == 1 && t->factors[0] == 1 && t->n_ops > 0;
-  if (!rides) {
-    for (int32_t i = 0; status == NAS_OK && i < t->n_values; i += NAS_LAYER_INPUTS_MAX)
-      status = emit_weighted(l, t, i, *y, elements, err);
-    plus = t->n_values ? *y : NAS_NO_BUFFER;
-  }
-  for (int32_t i = 0; status == NAS_OK && i < t->n_ops; i++) {
-    status = emit_op(l, t->ops[i], *y, plus, err);
-    plus = *y;
-  }
+  nas_status status = emit_terms(l, v, t, y, err);
   free(t);
   return status;
 }
@@ -260,7 +325,8 @@ static nas_status need(lowering *l, nas_value v, int32_t *buffer, nas_err *err) 
   nas_plan *p = l->p;
   if (p->buffer_of[v] == NAS_NO_BUFFER) {
     int32_t y = NAS_NO_BUFFER;
-    if (l->fast && has_trait(l, v, NAS_OP_SUM) && !node_of(l, v)->zero) {
+    edge e;
+    if (is_branch(l, v, &e) || (l->fast && has_trait(l, v, NAS_OP_SUM) && !node_of(l, v)->zero)) {
       NAS_TRY(emit_sum(l, v, &y, err));
     } else if (node_of(l, v)->zero) {
       NAS_TRY(nas_plan_add_buffer(p, value_bytes(l, v), &y, err));
@@ -280,11 +346,14 @@ static nas_status need(lowering *l, nas_value v, int32_t *buffer, nas_err *err) 
 
 nas_status nas_plan_lower(nas_plan *p, nas_err *err) {
   const nas_graph *g = p->model->graph;
-  lowering l = {p, g, !p->options.reference, NULL, NULL};
+  lowering l = {p, g, !p->options.reference, NULL, NULL, NULL};
   l.alias = calloc((size_t)g->n, sizeof *l.alias);
   l.uses = calloc((size_t)g->n, sizeof *l.uses);
+  l.branch = calloc((size_t)g->n, sizeof *l.branch);
+  p->branches = calloc((size_t)g->n, sizeof *p->branches);
   p->buffer_of = malloc((size_t)g->n * sizeof *p->buffer_of);
-  nas_status status = l.alias && l.uses && p->buffer_of ? NAS_OK : nas_fail_memory(err, "a plan");
+  nas_status status =
+      l.alias && l.uses && l.branch && p->branches && p->buffer_of ? NAS_OK : nas_fail_memory(err, "a plan");
   if (status == NAS_OK) {
     for (nas_value v = 0; v < g->n; v++) p->buffer_of[v] = NAS_NO_BUFFER;
     status = nas_plan_add_buffer(p, value_bytes(&l, 0), &p->buffer_of[0], err);
@@ -299,5 +368,6 @@ nas_status nas_plan_lower(nas_plan *p, nas_err *err) {
     if (g->nodes[v].live) p->buffer_of[v] = p->buffer_of[l.alias[v]];
   free(l.alias);
   free(l.uses);
+  free(l.branch);
   return status;
 }

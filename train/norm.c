@@ -1,7 +1,6 @@
 #include "train/norm.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "train/kernels/kernels.h"
 
@@ -39,20 +38,20 @@ void nas_norm_running(const nas_norm *n, float *scale, float *shift) {
   }
 }
 
-void nas_norm_factors(const nas_norm *n, const float *dy, const float *x, int64_t rows, int64_t tile_rows,
-                      const float *saved, float *a, float *b, float *c, float *sum, float *dot, nas_moments *all) {
-  memset(all, 0, (size_t)n->channels * sizeof *all);
-  for (int64_t r = 0; r < rows; r += tile_rows) {
-    int64_t at = r * n->channels, some = rows - r < tile_rows ? rows - r : tile_rows;
-    nas_kernels()->norm_sums(dy + at, x + at, saved, some, n->channels, sum, dot);
-    for (int64_t k = 0; k < n->channels; k++) all[k].mean += (double)sum[k], all[k].square += (double)dot[k];
-  }
+void nas_norm_gather(nas_moments *all, const float *dy, const float *x, const float *mean, int64_t rows,
+                     int64_t channels, float *sum, float *dot) {
+  nas_kernels()->norm_sums(dy, x, mean, rows, channels, sum, dot);
+  for (int64_t k = 0; k < channels; k++) all[k].mean += (double)sum[k], all[k].square += (double)dot[k];
+}
+
+void nas_norm_factors(const nas_norm *n, const nas_moments *all, double rows, const float *saved, float *a, float *b,
+                      float *c) {
   for (int64_t k = 0; k < n->channels; k++) {
     double inverse = (double)saved[n->channels + k], scale = (double)n->gamma[k] * inverse;
     n->dbeta[k] = (float)all[k].mean;
     n->dgamma[k] = (float)(all[k].square * inverse);
     a[k] = (float)scale;
-    b[k] = (float)(-scale * inverse * inverse * all[k].square / (double)rows);
-    c[k] = (float)(-scale * all[k].mean / (double)rows);
+    b[k] = (float)(-scale * inverse * inverse * all[k].square / rows);
+    c[k] = (float)(-scale * all[k].mean / rows);
   }
 }

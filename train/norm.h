@@ -27,7 +27,10 @@ void nas_norm_merge(nas_moments *all, double seen, const float *shift, const flo
 void nas_norm_close(const nas_norm *n, const nas_moments *all, double rows, float *saved, float *scale, float *shift);
 /* y = scale x + shift of the running statistics. */
 void nas_norm_running(const nas_norm *n, float *scale, float *shift);
-/* Gradients of gamma and beta, and the factors of dx = a dy + b (x - mean) + c. sum, dot, all: scratch. */
-void nas_norm_factors(const nas_norm *n, const float *dy, const float *x, int64_t rows, int64_t tile_rows,
-                      const float *saved, float *a, float *b, float *c, float *sum, float *dot, nas_moments *all);
+/* Adds to `all` (its members as plain sums) the tile's sums of dy and of dy (x - mean); sum, dot: scratch. */
+void nas_norm_gather(nas_moments *all, const float *dy, const float *x, const float *mean, int64_t rows,
+                     int64_t channels, float *sum, float *dot);
+/* From those sums over all rows: gradients of gamma and beta, and the factors of dx = a dy + b (x - mean) + c. */
+void nas_norm_factors(const nas_norm *n, const nas_moments *all, double rows, const float *saved, float *a, float *b,
+                      float *c);
 #endif

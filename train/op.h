@@ -47,6 +47,8 @@ typedef struct nas_call {
   float factor[NAS_LAYER_INPUTS_MAX];                       /* of a weighted sum's inputs */
   int64_t elements;                                         /* of a weighted sum */
   bool relu_in, norm_out;                                   /* of a fused convolution */
+  struct nas_branch *branch[NAS_LAYER_INPUTS_MAX];          /* of a fan or of a weighted sum (train/branch.h) */
+  int32_t n_branches;
   void *saved, *scratch;
   /* Set by `prepare`, in bytes. */
   int64_t saved_bytes, forward_scratch, backward_scratch;

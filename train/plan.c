@@ -78,6 +78,12 @@ static void resolve(nas_plan *p) {
     s->call.dy = address(p, s->dy);
     s->call.saved = address(p, s->saved);
   }
+  for (int32_t i = 0; i < p->n_branches; i++) {
+    nas_branch *b = &p->branches[i];
+    b->z = address(p, b->z_buffer);
+    b->stats = address(p, b->stats_buffer);
+    b->dy = address(p, b->dy_buffer);
+  }
 }
 
 static int64_t rounded(int64_t bytes) { return (bytes > 0 ? bytes + 63 : 64) / 64 * 64; }
@@ -167,6 +173,7 @@ void nas_plan_free(nas_plan *p) {
   for (int32_t i = 0; i < p->n_steps; i++)
     if (p->steps[i].kernel->release) p->steps[i].kernel->release(&p->steps[i].call);
   free(p->steps);
+  free(p->branches);
   free(p->buffers);
   free(p->program);
   free(p->buffer_of);

@@ -2,6 +2,7 @@
 #define NAS_TRAIN_PLAN_INTERNAL_H
 /* The inside of plans. lower.c turns a graph into steps (forward), gradient.c adds the backward program, arena.c gives
  * every buffer its place by when it is first and last touched, plan.c owns and runs the result. */
+#include "train/branch.h"
 #include "train/graph_internal.h"
 
 #define NAS_NO_BUFFER (-1)
@@ -18,7 +19,8 @@ typedef struct nas_buffer {
 typedef struct nas_step {
   const nas_kernel *kernel;
   nas_call call;
-  nas_value node; /* NAS_NO_VALUE for a weighted sum that the planner put in */
+  nas_value node; /* NAS_NO_VALUE for a weighted sum or a fan, which the planner put in */
+  bool fan;       /* makes its branches' z; a weighted sum's branches are read */
   int32_t x[NAS_LAYER_INPUTS_MAX], y, plus, saved, forward_scratch;
   int32_t dy, dx[NAS_LAYER_INPUTS_MAX], dplus[NAS_LAYER_INPUTS_MAX], backward_scratch;
 } nas_step;
@@ -37,6 +39,8 @@ struct nas_plan {
   int32_t n_buffers, buffers_cap;
   nas_instruction *program; /* forward, then backward */
   int32_t n_program, program_cap, n_forward;
+  nas_branch *branches; /* in training, as many as there are norms that end one */
+  int32_t n_branches;
   int32_t *buffer_of; /* of each graph value, or NAS_NO_BUFFER */
   int32_t logits, dlogits, dinput;
   int64_t arena_bytes, peak_bytes;

@@ -1,4 +1,5 @@
-/* The planner's own operation: y = plus + sum of factor[i] x[i]. Its backward pass is the planner's too. */
+/* The planner's own operation: y = plus + sum of factor[i] x[i] + sum of the branches. The gradient of the values is
+ * the planner's too; `backward` finds the branches' factors. */
 #ifdef REAL
 static void FN(forward)(const nas_call *c) {
   int64_t n = c->elements;
@@ -13,17 +14,70 @@ static void FN(forward)(const nas_call *c) {
 #else
 #include "train/weighted_sum.h"
 
+#include <string.h>
+
+#include "train/branch.h"
 #include "train/kernels/kernels.h"
 #define NAS_TEMPLATE "train/weighted_sum.c"
 #include "train/op_template.h"
 
+/* Numbers of y that stay in the first-level cache while all terms are added, and of dy in the second-level one. */
+enum { FORWARD_BLOCK = 4096, BACKWARD_BLOCK = 32768 };
+
 const nas_kernel nas_weighted_sum_f32 = {.forward = forward_f32, .sinks = true};
 const nas_kernel nas_weighted_sum_f64 = {.forward = forward_f64, .sinks = true};
 
-static void forward_fast(const nas_call *c) {
-  nas_kernels()->weighted_sum(c->y, c->plus, (const float *const *)c->x, c->factor, c->site.n_in, c->elements);
+static int64_t channels_of(const nas_call *c) { return c->branch[0]->site.out.c; }
+
+static nas_status prepare(nas_call *c, nas_err *err) {
+  (void)err;
+  if (!c->n_branches) return NAS_OK;
+  int64_t channels = channels_of(c), floats = (2 * channels * (int64_t)sizeof(float) + 63) / 64 * 64;
+  c->backward_scratch = floats + c->n_branches * channels * (int64_t)sizeof(nas_moments);
+  return NAS_OK;
 }
 
-const nas_kernel nas_weighted_sum_fast = {.forward = forward_fast, .sinks = true};
+static void forward_fast(const nas_call *c) {
+  const nas_kernel_set *k = nas_kernels();
+  if (!c->n_branches) {
+    k->weighted_sum(c->y, c->plus, (const float *const *)c->x, c->factor, c->site.n_in, c->elements);
+    return;
+  }
+  int64_t channels = channels_of(c), block = channels < FORWARD_BLOCK ? FORWARD_BLOCK / channels * channels : channels;
+  for (int64_t at = 0; at < c->elements; at += block) {
+    int64_t n = c->elements - at < block ? c->elements - at : block;
+    const float *x[NAS_LAYER_INPUTS_MAX] = {NULL}, *plus = c->plus ? (const float *)c->plus + at : NULL;
+    float *y = (float *)c->y + at;
+    for (int32_t i = 0; i < c->site.n_in; i++) x[i] = (const float *)c->x[i] + at;
+    if (c->site.n_in) {
+      k->weighted_sum(y, plus, x, c->factor, c->site.n_in, n);
+      plus = y;
+    }
+    for (int32_t i = 0; i < c->n_branches; i++, plus = y)
+      k->affine(y, plus, c->branch[i]->z + at, nas_branch_stats(c->branch[i], NAS_STATS_SCALE),
+                nas_branch_stats(c->branch[i], NAS_STATS_SHIFT), n / channels, channels);
+  }
+}
 
+/* dy is read once for all branches. */
+static void backward_fast(const nas_call *c) {
+  int64_t channels = channels_of(c), rows = c->elements / channels;
+  int64_t block = channels < BACKWARD_BLOCK ? BACKWARD_BLOCK / channels : 1;
+  float *sum = c->scratch, *dot = sum + channels;
+  nas_moments *all = (nas_moments *)(void *)((char *)c->scratch + (2 * channels * (int64_t)sizeof *sum + 63) / 64 * 64);
+  memset(all, 0, (size_t)(c->n_branches * channels) * sizeof *all);
+  for (int64_t r = 0; r < rows; r += block)
+    for (int32_t i = 0; i < c->n_branches; i++)
+      nas_norm_gather(all + i * channels, (const float *)c->dy + r * channels, c->branch[i]->z + r * channels,
+                      c->branch[i]->stats, rows - r < block ? rows - r : block, channels, sum, dot);
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    const nas_branch *b = c->branch[i];
+    nas_norm norm = nas_branch_norm(b);
+    nas_norm_factors(&norm, all + i * channels, (double)rows, b->stats, nas_branch_stats(b, NAS_STATS_A),
+                     nas_branch_stats(b, NAS_STATS_B), nas_branch_stats(b, NAS_STATS_C));
+  }
+}
+
+const nas_kernel nas_weighted_sum_fast = {
+    .prepare = prepare, .forward = forward_fast, .backward = backward_fast, .sinks = true};
 #endif

@@ -181,8 +181,60 @@ static void norm_gradient(float *dx, const float *plus, const float *dy, const f
   else norm_gradient_by(dx, plus, dy, x, mean, a, b, c, n, period);
 }
 
-#define NAS_SET_(isa) nas_kernels_##isa
-#define NAS_SET(isa)  NAS_SET_(isa)
+/* Sixteen channels at a time, four pixels under way. */
+static void split_moments(float *to, const float *from, int64_t pitch, int64_t rows, int64_t channels, float *sum,
+                          float *square) {
+  int64_t k = 0;
+  for (; k + 16 <= channels; k += 16) {
+    v16 shift = load(from + k), s[4] = {0}, d[4] = {0};
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4)
+      for (int i = 0; i < 4; i++) {
+        v16 v = load(from + (r + i) * pitch + k);
+        store(to + (r + i) * channels + k, v);
+        v -= shift;
+        s[i] += v;
+        d[i] += v * v;
+      }
+    for (; r < rows; r++) {
+      v16 v = load(from + r * pitch + k);
+      store(to + r * channels + k, v);
+      v -= shift;
+      s[0] += v;
+      d[0] += v * v;
+    }
+    store(sum + k, (s[0] + s[1]) + (s[2] + s[3]));
+    store(square + k, (d[0] + d[1]) + (d[2] + d[3]));
+  }
+  int64_t rest = k;
+  for (; k < channels; k++) sum[k] = square[k] = 0;
+  for (int64_t r = 0; r < rows; r++)
+    for (k = rest; k < channels; k++) {
+      float v = from[r * pitch + k], apart = v - from[k];
+      to[r * channels + k] = v;
+      sum[k] += apart;
+      square[k] += apart * apart;
+    }
+}
+
+static void join_norm_gradient(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                               const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+  int64_t k = 0;
+  for (; k + 16 <= channels; k += 16) {
+    v16 m = load(mean + k), fa = load(a + k), fb = load(b + k), fc = load(c + k);
+    for (int64_t r = 0; r < rows; r++) {
+      int64_t i = r * channels + k;
+      store(dx + r * pitch + k, load(dy + i) * fa + ((load(x + i) - m) * fb + fc));
+    }
+  }
+  int64_t rest = k;
+  for (int64_t r = 0; r < rows; r++)
+    for (k = rest; k < channels; k++) {
+      int64_t i = r * channels + k;
+      dx[r * pitch + k] = dy[i] * a[k] + ((x[i] - mean[k]) * b[k] + c[k]);
+    }
+}
+
 static void global_pool(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels) {
   for (int64_t n = 0; n < images; n++, y += channels) {
     for (int64_t k = 0; k < channels; k++) y[k] = 0;
@@ -214,6 +266,8 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .affine = affine,
     .norm_sums = norm_sums,
     .norm_gradient = norm_gradient,
+    .split_moments = split_moments,
+    .join_norm_gradient = join_norm_gradient,
     .avg_pool = NAS_PER_ISA(avg_pool),
     .avg_pool_gradient = NAS_PER_ISA(avg_pool_gradient),
     .global_pool = global_pool,

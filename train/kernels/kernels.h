@@ -35,6 +35,12 @@ typedef struct nas_kernel_set {
   /* dx = plus + a dy + b (x - mean) + c */
   void (*norm_gradient)(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
                         const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
+  /* The same two with several convolutions' channels side by side, `pitch` numbers a pixel. split_moments copies
+   * `channels` of them to `to` and sums (shift: the first pixel); join_norm_gradient stores dx there. */
+  void (*split_moments)(float *to, const float *from, int64_t pitch, int64_t rows, int64_t channels, float *sum,
+                        float *square);
+  void (*join_norm_gradient)(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                             const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
   /* Average pooling; `scratch` holds nas_pool_scratch numbers. */
   void (*avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch);
   void (*avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch);

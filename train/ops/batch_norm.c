@@ -121,10 +121,15 @@ static void forward_fast(const nas_call *c) {
 
 static void backward_fast(const nas_call *c) {
   const nas_site *s = &c->site;
-  int64_t channels = s->out.c, rows = nas_site_out(s) / channels;
+  int64_t channels = s->out.c, rows = nas_site_out(s) / channels, tile = tile_rows(s);
+  const float *dy = c->dy, *x = c->x[0];
   nas_norm norm = norm_of(c);
-  nas_norm_factors(&norm, c->dy, c->x[0], rows, tile_rows(s), c->saved, room(c, ROOM_A), room(c, ROOM_B),
-                   room(c, ROOM_C), room(c, ROOM_SUM), room(c, ROOM_DOT), moments_room(c));
+  nas_moments *all = moments_room(c);
+  memset(all, 0, (size_t)channels * sizeof *all);
+  for (int64_t r = 0; r < rows; r += tile)
+    nas_norm_gather(all, dy + r * channels, x + r * channels, c->saved, rows - r < tile ? rows - r : tile, channels,
+                    room(c, ROOM_SUM), room(c, ROOM_DOT));
+  nas_norm_factors(&norm, all, (double)rows, c->saved, room(c, ROOM_A), room(c, ROOM_B), room(c, ROOM_C));
   if (c->dx[0])
     nas_kernels()->norm_gradient(c->dx[0], c->dplus[0], c->dy, c->x[0], c->saved, room(c, ROOM_A), room(c, ROOM_B),
                                  room(c, ROOM_C), rows, channels);
