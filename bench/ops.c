@@ -112,7 +112,7 @@ static nas_status time_kernel(const settings *s, const nas_op *op, const nas_ker
 static nas_status time_dnnl(const settings *s, const nas_site *site, timing *out, nas_err *err) {
   nas_conv *conv;
   pool p = {{NULL}, 0};
-  NAS_TRY(nas_conv_new(site, site->batch, true, true, &conv, err));
+  NAS_TRY(nas_conv_new(site, &(nas_conv_options){site->batch, true, true, false}, &conv, err));
   nas_conv_sizes z = nas_conv_size(conv);
   float *x = numbers(&p, nas_site_in(site, 0), 1), *y = numbers(&p, nas_site_out(site), 2);
   float *forward = numbers(&p, z.forward / 4, 3), *data = numbers(&p, z.data / 4, 4);

@@ -28,7 +28,7 @@ static const network networks[] = {
 
 typedef struct settings {
   char *arch, *only, *peer, *python;
-  int batch, channels, cells, size, in, steps, rounds, json, smoke, cpu;
+  int batch, channels, cells, size, in, steps, rounds, json, smoke, cpu, bf16;
 } settings;
 
 /* The wall clock, or the time this thread had the CPU: the same on an idle machine, steadier on a busy one. */
@@ -90,7 +90,8 @@ static nas_status trainee_new(const settings *s, const char *arch_text, trainee 
   NAS_TRY(nas_space_net(t->space, &arch, (nas_task){{s->in, s->size, s->size}, 10}, &t->net, err));
   NAS_TRY(nas_graph_from_net(t->net, &t->graph, err));
   NAS_TRY(nas_model_new(t->graph, NAS_F32, &t->model, err));
-  NAS_TRY(nas_plan_new(t->model, &(nas_plan_options){.batch = s->batch, .mode = NAS_TRAIN}, &t->plan, err));
+  NAS_TRY(nas_plan_new(t->model, &(nas_plan_options){.batch = s->batch, .mode = NAS_TRAIN, .bf16 = s->bf16 != 0},
+                       &t->plan, err));
   NAS_TRY(nas_optimiser_find("sgd", &t->sgd, err));
   t->momentum = calloc((size_t)nas_model_params(t->model) + 1, sizeof *t->momentum);
   if (!t->momentum) return nas_fail_memory(err, "the momentum");
@@ -232,6 +233,7 @@ int main(int argc, const char **argv) {
       {"python", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &s.python, 0, "how to start it", "COMMAND"},
       {"cpu", 0, POPT_ARG_NONE, &s.cpu, 0, "time by this thread's CPU clock (on a busy machine; not with --peer)",
        NULL},
+      {"bf16", 0, POPT_ARG_NONE, &s.bf16, 0, "convolutions multiply in bf16 (ours only)", NULL},
       {"json", 0, POPT_ARG_NONE, &s.json, 0, "print JSON", NULL},
       {"smoke", 0, POPT_ARG_NONE, &s.smoke, 0, "tiny networks, one step: does it run at all", NULL},
       POPT_AUTOHELP POPT_TABLEEND};

@@ -41,7 +41,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   t->in = t->images * nas_shape_size(s->in[0]);
   t->out = t->images * nas_shape_size(s->out);
   t->rows = t->images * nas_shape_pixels(s->out);
-  NAS_TRY(nas_conv_new(s, t->images, train, c->wants_dx[0], &t->conv, err));
+  NAS_TRY(nas_conv_new(s, &(nas_conv_options){t->images, train, c->wants_dx[0], false}, &t->conv, err));
   t->sizes = nas_conv_size(t->conv);
   int64_t in = align64(4 * t->in), out = align64(4 * t->out), pad = align64(t->sizes.scratch);
   c->forward_scratch = pad + align64(t->sizes.forward) + in + out + 2 * per_channel(s, 1);

@@ -68,7 +68,7 @@ static int32_t tile_images(const nas_call *c) {
 static nas_status prepare_group(const nas_call *c, fan *f, group *g, nas_err *err) {
   nas_site site = c->branch[g->first]->site;
   site.out.c = site.attrs.out = (int32_t)g->channels;
-  NAS_TRY(nas_conv_new(&site, f->images, true, c->wants_dx[0], &g->conv, err));
+  NAS_TRY(nas_conv_new(&site, &(nas_conv_options){f->images, true, c->wants_dx[0], c->bf16}, &g->conv, err));
   g->sizes = nas_conv_size(g->conv);
   g->rows = f->images * nas_shape_pixels(site.out);
   g->weights = g->sizes.gradient / 4;
@@ -133,15 +133,18 @@ static const float *joined_weights(const nas_call *c, const group *g, float *roo
   return room;
 }
 
-static const float *relu_tile(const nas_call *c, const fan *f, int32_t tile, float *room) {
+/* What the convolutions read of a tile: x or its positive part, in f32 or bf16. */
+static const void *relu_tile(const nas_call *c, const fan *f, int32_t tile, void *room) {
   const float *x = (const float *)c->x[0] + tile * f->in;
+  if (c->bf16) nas_kernels()->to_bf16(room, x, c->relu_in, f->in);
+  if (c->bf16) return room;
   if (!c->relu_in) return x;
   nas_kernels()->relu(room, x, f->in);
   return room;
 }
 
 /* One tile of one group: z of each branch, and its moments joined to those of the tiles before. */
-static void forward_tile(const nas_call *c, const group *g, int32_t tile, const float *x, void *packed, float *joined,
+static void forward_tile(const nas_call *c, const group *g, int32_t tile, const void *x, void *packed, float *joined,
                          void *pad, float *sum, float *square, nas_moments *all) {
   const nas_branch *only = c->branch[g->first];
   int64_t at = tile * g->rows;
@@ -173,7 +176,7 @@ static void forward(const nas_call *c) {
   }
   memset(all, 0, (size_t)f->channels * sizeof *all);
   for (int32_t tile = 0; tile < f->tiles; tile++) {
-    const float *x = relu_tile(c, f, tile, room);
+    const void *x = relu_tile(c, f, tile, room);
     at = all;
     for (int32_t i = 0; i < f->n_groups; at += f->groups[i++].channels)
       forward_tile(c, &f->groups[i], tile, x, packed[i], joined, pad, sum, square, at);
@@ -188,19 +191,25 @@ static void forward(const nas_call *c) {
   }
 }
 
-/* dz of a tile, the branches of a group side by side. */
-static void form_dz(const nas_call *c, const group *g, int32_t tile, float *dz) {
+/* dz of a tile, the branches of a group side by side, in f32 or bf16. */
+static void form_dz(const nas_call *c, const group *g, int32_t tile, void *room) {
+  float *dz = room;
+  uint16_t *half = room;
   for (int32_t i = g->first; i < g->first + g->count; i++) {
     const nas_branch *b = c->branch[i];
     int64_t channels = b->site.out.c, at = tile * g->rows * channels;
     const float *mean = b->stats, *factor = nas_branch_stats(b, NAS_STATS_A), *z = b->z + at, *dy = b->dy + at;
-    if (g->count == 1)
+    if (c->bf16)
+      nas_kernels()->norm_gradient_bf16(half, g->channels, dy, z, mean, factor, factor + channels,
+                                        factor + 2 * channels, g->rows, channels);
+    else if (g->count == 1)
       nas_kernels()->norm_gradient(dz, NULL, dy, z, mean, factor, factor + channels, factor + 2 * channels, g->rows,
                                    channels);
     else
       nas_kernels()->join_norm_gradient(dz, g->channels, dy, z, mean, factor, factor + channels, factor + 2 * channels,
                                         g->rows, channels);
     dz += channels;
+    half += channels;
   }
 }
 
@@ -243,7 +252,7 @@ static void backward(const nas_call *c) {
   }
   float *part = take(&scratch, largest);
   for (int32_t tile = 0; tile < f->tiles; tile++) {
-    const float *x = relu_tile(c, f, tile, room);
+    const void *x = relu_tile(c, f, tile, room);
     for (int32_t i = 0; i < f->n_groups; i++) {
       const group *g = &f->groups[i];
       form_dz(c, g, tile, dz);

@@ -28,7 +28,10 @@ static void start(void) {
 }
 
 typedef struct descs {
-  dnnl_memory_desc_t x, y, weight, bias, plain; /* weight: any order */
+  dnnl_memory_desc_t x, dy;            /* what is multiplied: f32 or bf16 */
+  dnnl_memory_desc_t dx, y;            /* what comes out: f32 */
+  dnnl_memory_desc_t weight, gradient; /* in any order */
+  dnnl_memory_desc_t bias, plain;
   dnnl_dims_t strides, dilates, pad_low, pad_high;
   bool has_bias;
 } descs;
@@ -39,19 +42,24 @@ typedef struct descs {
     if (dnnl_result != dnnl_success) return dnnl_result; \
   } while (0)
 
-static dnnl_status_t describe(const nas_site *s, int32_t images, descs *d) {
+static dnnl_status_t describe(const nas_site *s, const nas_conv_options *o, descs *d) {
   const nas_attrs *a = &s->attrs;
   int32_t groups = a->groups > 1 ? a->groups : 1;
   nas_shape in = s->in[0], out = s->out;
+  int32_t images = o->images;
+  dnnl_data_type_t type = o->bf16 ? dnnl_bf16 : dnnl_f32;
   dnnl_dims_t x = {images, in.c, in.h, in.w}, y = {images, out.c, out.h, out.w}, b = {out.c};
   dnnl_dims_t flat = {out.c, in.c, a->kernel_h, a->kernel_w};
   dnnl_dims_t grouped = {groups, out.c / groups, in.c / groups, a->kernel_h, a->kernel_w};
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->x, 4, x, dnnl_f32, dnnl_nhwc));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->x, 4, x, type, dnnl_nhwc));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->dx, 4, x, dnnl_f32, dnnl_nhwc));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->dy, 4, y, type, dnnl_nhwc));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->y, 4, y, dnnl_f32, dnnl_nhwc));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->bias, 1, b, dnnl_f32, dnnl_a));
   int dims = groups > 1 ? 5 : 4;
   int64_t *w = groups > 1 ? grouped : flat;
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->weight, dims, w, dnnl_f32, dnnl_format_tag_any));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->weight, dims, w, type, dnnl_format_tag_any));
+  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->gradient, dims, w, dnnl_f32, dnnl_format_tag_any));
   TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->plain, dims, w, dnnl_f32, groups > 1 ? dnnl_goihw : dnnl_oihw));
   d->strides[0] = d->strides[1] = a->stride;
   d->dilates[0] = d->dilates[1] = 0;
@@ -67,7 +75,8 @@ static dnnl_status_t new_memory(dnnl_memory_t *m, const dnnl_memory_desc_t *d) {
   return dnnl_memory_create(m, d, engine, DNNL_MEMORY_NONE);
 }
 
-static dnnl_status_t finish_pass(pass *p, const dnnl_convolution_desc_t *op, dnnl_primitive_desc_t hint, const descs *d,
+static dnnl_status_t finish_pass(pass *p, const dnnl_convolution_desc_t *op, dnnl_primitive_desc_t hint,
+                                 const dnnl_memory_desc_t *first, const dnnl_memory_desc_t *second, const descs *d,
                                  int64_t *scratch) {
   dnnl_primitive_attr_t attr;
   TRY_DNNL(dnnl_primitive_attr_create(&attr));
@@ -81,8 +90,8 @@ static dnnl_status_t finish_pass(pass *p, const dnnl_convolution_desc_t *op, dnn
   TRY_DNNL(new_memory(&p->bias, &d->bias));
   int64_t bytes = (int64_t)dnnl_memory_desc_get_size(pad);
   if (bytes > *scratch) *scratch = bytes;
-  TRY_DNNL(new_memory(&p->first, &d->x));
-  return new_memory(&p->second, &d->y);
+  TRY_DNNL(new_memory(&p->first, first));
+  return new_memory(&p->second, second);
 }
 
 static dnnl_status_t reorder(dnnl_primitive_t *p, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to) {
@@ -98,7 +107,7 @@ static dnnl_status_t build_forward(nas_conv *c, const descs *d, bool train) {
   TRY_DNNL(dnnl_convolution_forward_desc_init(&op, train ? dnnl_forward_training : dnnl_forward_inference,
                                               dnnl_convolution_direct, &d->x, &d->weight, d->has_bias ? &d->bias : NULL,
                                               &d->y, d->strides, d->pad_low, d->pad_high));
-  TRY_DNNL(finish_pass(&c->forward, &op, NULL, d, &c->sizes.scratch));
+  TRY_DNNL(finish_pass(&c->forward, &op, NULL, &d->x, &d->y, d, &c->sizes.scratch));
   const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(c->forward.desc, dnnl_query_weights_md, 0);
   c->sizes.forward = (int64_t)dnnl_memory_desc_get_size(w);
   TRY_DNNL(new_memory(&c->forward.weight, w));
@@ -107,9 +116,9 @@ static dnnl_status_t build_forward(nas_conv *c, const descs *d, bool train) {
 
 static dnnl_status_t build_data(nas_conv *c, const descs *d) {
   dnnl_convolution_desc_t op;
-  TRY_DNNL(dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &d->x, &d->weight, &d->y, d->strides,
-                                                    d->pad_low, d->pad_high));
-  TRY_DNNL(finish_pass(&c->data, &op, c->forward.desc, d, &c->sizes.scratch));
+  TRY_DNNL(dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &d->dx, &d->weight, &d->dy,
+                                                    d->strides, d->pad_low, d->pad_high));
+  TRY_DNNL(finish_pass(&c->data, &op, c->forward.desc, &d->dx, &d->dy, d, &c->sizes.scratch));
   const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(c->data.desc, dnnl_query_weights_md, 0);
   c->sizes.data = (int64_t)dnnl_memory_desc_get_size(w);
   TRY_DNNL(new_memory(&c->data.weight, w));
@@ -118,31 +127,36 @@ static dnnl_status_t build_data(nas_conv *c, const descs *d) {
 
 static dnnl_status_t build_weights(nas_conv *c, const descs *d) {
   dnnl_convolution_desc_t op;
-  TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &d->x, &d->weight, NULL, &d->y,
+  TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &d->x, &d->gradient, NULL, &d->dy,
                                                        d->strides, d->pad_low, d->pad_high));
-  TRY_DNNL(finish_pass(&c->weights, &op, c->forward.desc, d, &c->sizes.scratch));
+  TRY_DNNL(finish_pass(&c->weights, &op, c->forward.desc, &d->x, &d->dy, d, &c->sizes.scratch));
   const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(c->weights.desc, dnnl_query_diff_weights_md, 0);
   c->sizes.gradient = (int64_t)dnnl_memory_desc_get_size(w);
   TRY_DNNL(new_memory(&c->weights.weight, w));
   return reorder(&c->unpack, w, &d->plain);
 }
 
-static dnnl_status_t build(nas_conv *c, const nas_site *site, int32_t images, bool train, bool data) {
+static dnnl_status_t build(nas_conv *c, const nas_site *site, const nas_conv_options *o) {
   descs d;
   TRY_DNNL(engine_status);
-  TRY_DNNL(describe(site, images, &d));
+  TRY_DNNL(describe(site, o, &d));
   TRY_DNNL(new_memory(&c->plain, &d.plain));
-  TRY_DNNL(build_forward(c, &d, train));
-  if (train && data) TRY_DNNL(build_data(c, &d));
-  return train ? build_weights(c, &d) : dnnl_success;
+  TRY_DNNL(build_forward(c, &d, o->train));
+  if (o->train && o->data) TRY_DNNL(build_data(c, &d));
+  return o->train ? build_weights(c, &d) : dnnl_success;
 }
 
-nas_status nas_conv_new(const nas_site *site, int32_t images, bool train, bool data, nas_conv **out, nas_err *err) {
+bool nas_conv_has_bf16(void) {
+  unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+  return (isa & wanted) == wanted;
+}
+
+nas_status nas_conv_new(const nas_site *site, const nas_conv_options *options, nas_conv **out, nas_err *err) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, start);
   *out = calloc(1, sizeof **out);
   if (!*out) return nas_fail_memory(err, "a convolution");
-  dnnl_status_t status = build(*out, site, images, train, data);
+  dnnl_status_t status = build(*out, site, options);
   if (status == dnnl_success) return NAS_OK;
   nas_conv_free(*out);
   *out = NULL;
@@ -210,7 +224,7 @@ static void aim_pass(pass *p, const void *first, const void *second, const void 
   aim(p->scratch, scratch);
 }
 
-void nas_conv_forward(nas_conv *c, const float *x, void *packed, const float *bias, float *y, void *scratch) {
+void nas_conv_forward(nas_conv *c, const void *x, void *packed, const float *bias, float *y, void *scratch) {
   pass *p = &c->forward;
   aim_pass(p, x, y, packed, bias, scratch);
   dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->first},
@@ -221,7 +235,7 @@ void nas_conv_forward(nas_conv *c, const float *x, void *packed, const float *bi
   dnnl_primitive_execute(p->primitive, stream, bias ? 5 : 4, args);
 }
 
-void nas_conv_backward_data(nas_conv *c, const float *dy, void *packed, float *dx, void *scratch) {
+void nas_conv_backward_data(nas_conv *c, const void *dy, void *packed, float *dx, void *scratch) {
   pass *p = &c->data;
   aim_pass(p, dx, dy, packed, NULL, scratch);
   dnnl_exec_arg_t args[] = {{DNNL_ARG_DIFF_SRC, p->first},
@@ -231,7 +245,7 @@ void nas_conv_backward_data(nas_conv *c, const float *dy, void *packed, float *d
   dnnl_primitive_execute(p->primitive, stream, 4, args);
 }
 
-void nas_conv_backward_weights(nas_conv *c, const float *x, const float *dy, void *gradient, void *scratch) {
+void nas_conv_backward_weights(nas_conv *c, const void *x, const void *dy, void *gradient, void *scratch) {
   pass *p = &c->weights;
   aim_pass(p, x, dy, gradient, NULL, scratch);
   dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, p->first},

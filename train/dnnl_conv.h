@@ -6,8 +6,16 @@
 
 typedef struct nas_conv nas_conv;
 
-/* `train` adds the backward passes, `data` the gradient by the input. */
-nas_status nas_conv_new(const nas_site *site, int32_t images, bool train, bool data, nas_conv **out, nas_err *err);
+typedef struct nas_conv_options {
+  int32_t images;
+  bool train; /* adds the backward passes, */
+  bool data;  /* the one by the input included */
+  bool bf16;  /* x, dy and packed weights are 16-bit; y, dx, plain weights and gradients stay f32 (nas_conv_has_bf16) */
+} nas_conv_options;
+
+nas_status nas_conv_new(const nas_site *site, const nas_conv_options *options, nas_conv **out, nas_err *err);
+/* True where the CPU multiplies bf16 numbers itself. */
+bool nas_conv_has_bf16(void);
 void nas_conv_free(nas_conv *c);
 
 /* Bytes of the packed weights for the forward pass and for the gradient by the input, of the packed gradient of the
@@ -22,8 +30,8 @@ void nas_conv_pack_data(nas_conv *c, const float *weight, void *packed);
 void nas_conv_unpack_gradient(nas_conv *c, void *packed, float *gradient);
 
 /* y = x * w (+ bias); bias NULL for none (as the site says). */
-void nas_conv_forward(nas_conv *c, const float *x, void *packed, const float *bias, float *y, void *scratch);
-void nas_conv_backward_data(nas_conv *c, const float *dy, void *packed, float *dx, void *scratch);
+void nas_conv_forward(nas_conv *c, const void *x, void *packed, const float *bias, float *y, void *scratch);
+void nas_conv_backward_data(nas_conv *c, const void *dy, void *packed, float *dx, void *scratch);
 /* Overwrites the packed gradient. */
-void nas_conv_backward_weights(nas_conv *c, const float *x, const float *dy, void *gradient, void *scratch);
+void nas_conv_backward_weights(nas_conv *c, const void *x, const void *dy, void *gradient, void *scratch);
 #endif

@@ -70,6 +70,7 @@ typedef struct nas_plan_options {
   bool reference;         /* plain kernels only (the oracle); always so for f64 models */
   int64_t memory_limit;   /* bytes that model plus plan may take; 0 = none. More -> NO_MEMORY with both numbers */
   double label_smoothing; /* share of the target spread evenly over all classes; 0 = none */
+  bool bf16;              /* training multiplies in bf16 where a batch norm follows; sums and weights stay f32 */
   bool input_gradient;    /* also compute the gradient of the image (nas_plan_input_gradient) */
 } nas_plan_options;
 

@@ -193,6 +193,7 @@ static nas_status need_branch(lowering *l, nas_value v, nas_err *err) {
   s.kernel = &nas_conv_fan;
   s.fan = true;
   s.call.relu_in = e.relu;
+  s.call.bf16 = l->p->options.bf16;
   s.call.site = nas_node_site(l->g, e.conv, l->p->options.batch, l->p->options.mode);
   NAS_TRY(need(l, e.source, &s.x[0], err));
   NAS_TRY(new_branch(l, &e, &s.call.branch[s.call.n_branches++], err));

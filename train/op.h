@@ -46,7 +46,7 @@ typedef struct nas_call {
   void *param[NAS_OP_PARAMS_MAX], *grad[NAS_OP_PARAMS_MAX]; /* in the order of the specs; running ones have no grad */
   float factor[NAS_LAYER_INPUTS_MAX];                       /* of a weighted sum's inputs */
   int64_t elements;                                         /* of a weighted sum */
-  bool relu_in, norm_out;                                   /* of a fused convolution */
+  bool relu_in, norm_out, bf16;                             /* of a fused convolution */
   struct nas_branch *branch[NAS_LAYER_INPUTS_MAX];          /* of a fan or of a weighted sum (train/branch.h) */
   int32_t n_branches;
   void *saved, *scratch;

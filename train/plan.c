@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "train/dnnl_conv.h"
 #include "train/loss.h"
 #include "train/one_thread.h"
 #include "train/plan_internal.h"
@@ -94,6 +95,8 @@ static nas_status check_options(const nas_plan_options *o, nas_err *err) {
   if (!(o->label_smoothing >= 0 && o->label_smoothing < 1))
     return nas_fail(err, NAS_E_OUT_OF_RANGE, NULL, "label smoothing %g; it must be at least 0 and below 1",
                     o->label_smoothing);
+  if (o->bf16 && !nas_conv_has_bf16())
+    return nas_fail(err, NAS_E_UNSUPPORTED, NULL, "this CPU does not multiply bf16 numbers; take precision f32");
   return NAS_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/dnnl_conv.h"
 #include "train/optimisers/optimiser.h"
 
 static const nas_option options[] = {
@@ -27,6 +28,8 @@ static const nas_option options[] = {
     NAS_OPT_INT(nas_recipe, crop, "crop", "4", 0, 64, "pixels of padding before a random crop; 0 = none"),
     NAS_OPT_REAL(nas_recipe, label_smoothing, "label-smoothing", "0", 0, 0.99,
                  "share of the target spread evenly over all classes"),
+    NAS_OPT_CHOICE(nas_recipe, precision, "precision", "f32", "f32|bf16",
+                   "what convolutions multiply in training; bf16 needs a CPU that does"),
     NAS_OPT_REAL(nas_recipe, clip, "clip", "0", 0, 1e9, "largest norm of the gradient; 0 = unlimited"),
     NAS_OPT_END};
 
@@ -157,6 +160,9 @@ static nas_status check_together(const nas_recipe *r, nas_err *err) {
                     r->lr);
   if (strcmp(r->optimiser, "sgd") == 0 && r->nesterov && r->momentum == 0)
     return nas_fail(err, NAS_E_BAD_INPUT, "recipe", "nesterov needs a momentum above 0; set nesterov=false");
+  if (strcmp(r->precision, "bf16") == 0 && !nas_conv_has_bf16())
+    return nas_fail(err, NAS_E_UNSUPPORTED, "recipe",
+                    "precision is bf16, which this CPU does not multiply itself; set precision=f32");
   return NAS_OK;
 }
 

@@ -26,6 +26,7 @@ typedef struct nas_recipe {
   bool flip;
   int64_t crop;           /* pixels of padding before the random crop; 0 = none */
   double label_smoothing; /* share of the target spread over all classes; in training only */
+  char precision[8];      /* f32 | bf16: what convolutions multiply; sums, weights and evaluation are f32 */
   double clip;            /* largest gradient norm; 0 = no clipping */
 } nas_recipe;
 

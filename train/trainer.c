@@ -83,9 +83,10 @@ static void want_plan(training *t, nas_mode mode, int64_t batch) {
   if (batch == 0) return;
   for (int i = 0; i < t->n_plans; i++)
     if (t->plans[i].options.mode == mode && t->plans[i].options.batch == batch) return;
+  bool bf16 = mode == NAS_TRAIN && strcmp(t->job->recipe->precision, "bf16") == 0;
   double smoothing = mode == NAS_TRAIN ? t->job->recipe->label_smoothing : 0;
   t->plans[t->n_plans++].options =
-      (nas_plan_options){.batch = (int32_t)batch, .mode = mode, .label_smoothing = smoothing};
+      (nas_plan_options){.batch = (int32_t)batch, .mode = mode, .label_smoothing = smoothing, .bf16 = bf16};
 }
 
 static void want_plans(training *t) {

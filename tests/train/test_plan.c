@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine_check.h"
+#include "train/dnnl_conv.h"
 #include "train/op.h"
 
 enum { CONV3, CONV1, POOL, SKIP, NONE };
@@ -91,6 +92,41 @@ static void fast_plan_equals_the_plain_one_in_double(void **state) {
       engine_free(&plain);
       nas_graph_free(g);
     }
+}
+
+/* Two ReLU-convolution-norm edges out of one value into a sum, and a third of another geometry. */
+static nas_graph *fan(int32_t channels, int32_t size, nas_value *out) {
+  nas_graph *g;
+  assert_ok(nas_graph_new((nas_shape){channels, size, size}, &g, nas_test_err()));
+  nas_value terms[3];
+  terms[0] = relu_conv_bn(g, 0, channels, 3, 1, "a");
+  terms[1] = relu_conv_bn(g, 0, channels, 3, 1, "b");
+  terms[2] = relu_conv_bn(g, 0, channels, 1, 1, "c");
+  nas_value sum = engine_op(g, "add", terms, 3, (nas_attrs){0}, "");
+  *out = engine_close(g, engine_op1(g, "global_pool", sum, (nas_attrs){0}, ""), 10);
+  return g;
+}
+
+/* bf16 keeps 8 bits: a product is off by at most 2^-8 of itself, and errors of a sum partly cancel. */
+static void bf16_is_near_double(void **state) {
+  (void)state;
+  if (!nas_conv_has_bf16()) nas_skip("this CPU does not multiply bf16 numbers");
+  static const int32_t channels[] = {1, 3, 8, 16, 17, 32, 48};
+  for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+    nas_value out;
+    nas_graph *g = fan(channels[i], 7, &out);
+    char what[40];
+    snprintf(what, sizeof what, "bf16, %d channels", channels[i]);
+    engine half = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 8, .mode = NAS_TRAIN, .bf16 = true});
+    engine plain = engine_new(g, out, NAS_F64, (nas_plan_options){.batch = 8, .mode = NAS_TRAIN});
+    engine_check_same(&half, &plain, 2e-2, what);
+    engine single = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 8, .mode = NAS_TRAIN});
+    assert_true(engine_loss(&half) != engine_loss(&single)); /* it is not f32 under another name */
+    engine_free(&half);
+    engine_free(&plain);
+    engine_free(&single);
+    nas_graph_free(g);
+  }
 }
 
 static void gradients_of_whole_networks_are_right(void **state) {
@@ -337,8 +373,9 @@ static void evaluation_uses_running_statistics(void **state) {
   nas_graph_free(g);
 }
 
-NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(gradients_of_whole_networks_are_right),
-          NAS_CASE(fast_plan_equals_the_plain_one_on_random_graphs), NAS_CASE(two_runs_give_the_same_bits),
-          NAS_CASE(initial_weights_follow_names_and_seed), NAS_CASE(dead_edges_cost_nothing),
-          NAS_CASE(network_of_zeros_still_learns_its_bias), NAS_CASE(peak_is_what_was_measured_and_limits_hold),
-          NAS_CASE(plans_share_one_arena), NAS_CASE(evaluation_uses_running_statistics))
+NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(bf16_is_near_double),
+          NAS_CASE(gradients_of_whole_networks_are_right), NAS_CASE(fast_plan_equals_the_plain_one_on_random_graphs),
+          NAS_CASE(two_runs_give_the_same_bits), NAS_CASE(initial_weights_follow_names_and_seed),
+          NAS_CASE(dead_edges_cost_nothing), NAS_CASE(network_of_zeros_still_learns_its_bias),
+          NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(plans_share_one_arena),
+          NAS_CASE(evaluation_uses_running_statistics))

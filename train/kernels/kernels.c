@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "train/kernels/bf16.h"
 #include "train/kernels/pool.h"
 #include "train/kernels/vector.h"
 
@@ -268,6 +269,8 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .norm_gradient = norm_gradient,
     .split_moments = split_moments,
     .join_norm_gradient = join_norm_gradient,
+    .to_bf16 = NAS_PER_ISA(to_bf16),
+    .norm_gradient_bf16 = NAS_PER_ISA(norm_gradient_bf16),
     .avg_pool = NAS_PER_ISA(avg_pool),
     .avg_pool_gradient = NAS_PER_ISA(avg_pool_gradient),
     .global_pool = global_pool,

@@ -41,6 +41,10 @@ typedef struct nas_kernel_set {
                         float *square);
   void (*join_norm_gradient)(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
                              const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
+  /* For bf16 convolutions: x, or its positive part, as 16-bit numbers; join_norm_gradient into such. */
+  void (*to_bf16)(uint16_t *y, const float *x, bool relu, int64_t n);
+  void (*norm_gradient_bf16)(uint16_t *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                             const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
   /* Average pooling; `scratch` holds nas_pool_scratch numbers. */
   void (*avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch);
   void (*avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch);
