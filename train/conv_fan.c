@@ -165,11 +165,11 @@ static void forward_tile(const nas_call *c, const group *g, int32_t tile, const 
 static void forward(const nas_call *c) {
   const fan *f = c->prepared;
   char *scratch = c->scratch;
-  void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX];
+  void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX] = {NULL};
   float *weights = take(&scratch, 4 * f->weights), *room = take(&scratch, 4 * f->in);
   float *joined = take(&scratch, 4 * f->out);
   float *sum = take(&scratch, 4 * f->channels), *square = take(&scratch, 4 * f->channels);
-  nas_moments *all = take(&scratch, f->channels * (int64_t)sizeof *all), *at = all;
+  nas_moments *all = take(&scratch, f->channels * (int64_t)sizeof *all), *at;
   for (int32_t i = 0; i < f->n_groups; i++) {
     packed[i] = take(&scratch, f->groups[i].sizes.forward);
     nas_conv_pack_forward(f->groups[i].conv, joined_weights(c, &f->groups[i], weights), packed[i]);
@@ -239,7 +239,7 @@ static void backward(const nas_call *c) {
   const fan *f = c->prepared;
   const nas_kernel_set *k = nas_kernels();
   char *scratch = c->scratch;
-  void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX], *total[NAS_LAYER_INPUTS_MAX];
+  void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX] = {NULL}, *total[NAS_LAYER_INPUTS_MAX] = {NULL};
   float *weights = take(&scratch, 4 * f->weights), *room = take(&scratch, 4 * f->in);
   float *dz = take(&scratch, 4 * f->out), *back = take(&scratch, 4 * f->in), *more = take(&scratch, 4 * f->in);
   int64_t largest = 0;
