@@ -15,21 +15,29 @@ static void touch(nas_plan *p, int32_t buffer, int32_t time) {
   if (time > b->last) b->last = time;
 }
 
+static void touch_branches(nas_plan *p, const nas_step *s, bool gradients, int32_t time) {
+  for (int32_t i = 0; i < s->call.n_branches; i++) {
+    const nas_branch *b = s->call.branch[i];
+    touch(p, b->z_buffer, time);
+    touch(p, b->stats_buffer, time);
+    if (gradients) touch(p, b->dy_buffer, time);
+  }
+}
+
 static void touch_step(nas_plan *p, const nas_step *s, bool backward, int32_t time) {
   touch(p, s->saved, time);
   for (int32_t i = 0; i < s->call.site.n_in; i++) {
-    if (!backward || s->kernel->reads & NAS_READS_X) touch(p, s->x[i], time);
+    if (!backward || (s->kernel->reads & NAS_READS_X && s->source < 0)) touch(p, s->x[i], time);
     if (backward) touch(p, s->dx[i], time), touch(p, s->dplus[i], time);
   }
   if (!backward || s->kernel->reads & NAS_READS_Y) touch(p, s->y, time);
   touch(p, backward ? s->dy : s->plus, time);
   touch(p, backward ? s->backward_scratch : s->forward_scratch, time);
-  for (int32_t i = 0; i < s->call.n_branches; i++) {
-    const nas_branch *b = s->call.branch[i];
-    touch(p, b->z_buffer, time);
-    touch(p, b->stats_buffer, time);
-    if (s->fan && backward) touch(p, b->dy_buffer, time);
-  }
+  touch_branches(p, s, s->fan && backward, time);
+  if (!backward || s->source < 0) return;
+  const nas_step *source = &p->steps[s->source];
+  for (int32_t i = 0; i < source->call.site.n_in; i++) touch(p, source->x[i], time);
+  touch_branches(p, source, false, time);
 }
 
 /* Instruction i of the forward part is at time i, the loss after it, the backward part after that. */

@@ -5,6 +5,7 @@
 
 #include "train/dnnl_conv.h"
 #include "train/kernels/kernels.h"
+#include "train/weighted_sum.h"
 
 /* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. And how many
  * output channels are worth joining: beyond, the weights take the cache that the images need. */
@@ -99,7 +100,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   int64_t common = align64(f->scratch) + align64(4 * f->weights) + align64(4 * f->in) + align64(4 * f->out);
   c->forward_scratch =
       common + f->forward + 2 * align64(4 * f->channels) + align64(f->channels * (int64_t)sizeof(nas_moments));
-  c->backward_scratch = common + f->data + f->gradient + align64(part) + 2 * align64(4 * f->in);
+  c->backward_scratch = common + f->data + f->gradient + align64(part) + 3 * align64(4 * f->in);
   return NAS_OK;
 }
 
@@ -133,9 +134,15 @@ static const float *joined_weights(const nas_call *c, const group *g, float *roo
   return room;
 }
 
+/* x of a tile in the backward pass, made again in `made` where it was not kept. */
+static const float *x_tile(const nas_call *c, const fan *f, int32_t tile, float *made) {
+  if (!c->source) return (const float *)c->x[0] + tile * f->in;
+  nas_weighted_sum_part(c->source, tile * f->in, f->in, made);
+  return made;
+}
+
 /* What the convolutions read of a tile: x or its positive part, in f32 or bf16. */
-static const void *relu_tile(const nas_call *c, const fan *f, int32_t tile, void *room) {
-  const float *x = (const float *)c->x[0] + tile * f->in;
+static const void *relu_tile(const nas_call *c, const fan *f, const float *x, void *room) {
   if (c->bf16) nas_kernels()->to_bf16(room, x, c->relu_in, f->in);
   if (c->bf16) return room;
   if (!c->relu_in) return x;
@@ -176,7 +183,7 @@ static void forward(const nas_call *c) {
   }
   memset(all, 0, (size_t)f->channels * sizeof *all);
   for (int32_t tile = 0; tile < f->tiles; tile++) {
-    const void *x = relu_tile(c, f, tile, room);
+    const void *x = relu_tile(c, f, (const float *)c->x[0] + tile * f->in, room);
     at = all;
     for (int32_t i = 0; i < f->n_groups; at += f->groups[i++].channels)
       forward_tile(c, &f->groups[i], tile, x, packed[i], joined, pad, sum, square, at);
@@ -227,8 +234,8 @@ static void unpack_gradients(const nas_call *c, const group *g, void *total, flo
 }
 
 /* dx = dplus + what came back, where the ReLU let x through. */
-static void store_dx(const nas_call *c, const fan *f, int32_t tile, const float *back) {
-  const float *x = (const float *)c->x[0] + tile * f->in, *dplus = c->dplus[0];
+static void store_dx(const nas_call *c, const fan *f, int32_t tile, const float *x, const float *back) {
+  const float *dplus = c->dplus[0];
   float *dx = (float *)c->dx[0] + tile * f->in;
   if (dplus) dplus += tile * f->in;
   if (c->relu_in) nas_kernels()->relu_gradient(dx, dplus, x, back, f->in);
@@ -242,6 +249,7 @@ static void backward(const nas_call *c) {
   void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX] = {NULL}, *total[NAS_LAYER_INPUTS_MAX] = {NULL};
   float *weights = take(&scratch, 4 * f->weights), *room = take(&scratch, 4 * f->in);
   float *dz = take(&scratch, 4 * f->out), *back = take(&scratch, 4 * f->in), *more = take(&scratch, 4 * f->in);
+  float *made = take(&scratch, 4 * f->in);
   int64_t largest = 0;
   for (int32_t i = 0; i < f->n_groups; i++) {
     const group *g = &f->groups[i];
@@ -252,17 +260,18 @@ static void backward(const nas_call *c) {
   }
   float *part = take(&scratch, largest);
   for (int32_t tile = 0; tile < f->tiles; tile++) {
-    const void *x = relu_tile(c, f, tile, room);
+    const float *x = x_tile(c, f, tile, made);
+    const void *read = relu_tile(c, f, x, room);
     for (int32_t i = 0; i < f->n_groups; i++) {
       const group *g = &f->groups[i];
       form_dz(c, g, tile, dz);
-      nas_conv_backward_weights(g->conv, x, dz, tile ? part : total[i], pad);
+      nas_conv_backward_weights(g->conv, read, dz, tile ? part : total[i], pad);
       if (tile) k->weighted_sum(total[i], total[i], (const float *const[]){part}, (const float[]){1}, 1, g->weights);
       if (!c->dx[0]) continue;
       nas_conv_backward_data(g->conv, dz, packed[i], i ? more : back, pad);
       if (i) k->weighted_sum(back, back, (const float *const[]){more}, (const float[]){1}, 1, f->in);
     }
-    if (c->dx[0]) store_dx(c, f, tile, back);
+    if (c->dx[0]) store_dx(c, f, tile, x, back);
   }
   for (int32_t i = 0; i < f->n_groups; i++) unpack_gradients(c, &f->groups[i], total[i], weights);
 }

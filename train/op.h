@@ -49,6 +49,8 @@ typedef struct nas_call {
   bool relu_in, norm_out, bf16;                             /* of a fused convolution */
   struct nas_branch *branch[NAS_LAYER_INPUTS_MAX];          /* of a fan or of a weighted sum (train/branch.h) */
   int32_t n_branches;
+  const struct nas_call
+      *source; /* of a fan in the backward pass: the sum that makes x[0] again; NULL when x[0] is there */
   void *saved, *scratch;
   /* Set by `prepare`, in bytes. */
   int64_t saved_bytes, forward_scratch, backward_scratch;

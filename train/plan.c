@@ -51,6 +51,7 @@ nas_step nas_plan_sum_step(const nas_plan *p, int64_t elements) {
   bool wide = p->model->dtype == NAS_F64, plain = p->options.reference;
   nas_step s = {.kernel = wide ? &nas_weighted_sum_f64 : plain ? &nas_weighted_sum_f32 : &nas_weighted_sum_fast};
   s.node = NAS_NO_VALUE;
+  s.source = -1;
   s.y = s.plus = s.saved = s.forward_scratch = s.dy = s.backward_scratch = NAS_NO_BUFFER;
   for (int i = 0; i < NAS_LAYER_INPUTS_MAX; i++) s.x[i] = s.dx[i] = s.dplus[i] = NAS_NO_BUFFER;
   s.call.elements = elements;
@@ -74,6 +75,7 @@ static void resolve(nas_plan *p) {
       s->call.dx[k] = address(p, s->dx[k]);
       s->call.dplus[k] = address(p, s->dplus[k]);
     }
+    s->call.source = s->source < 0 ? NULL : &p->steps[s->source].call;
     s->call.y = address(p, s->y);
     s->call.plus = address(p, s->plus);
     s->call.dy = address(p, s->dy);
@@ -108,7 +110,10 @@ static nas_status design(nas_plan *p, nas_err *err) {
   NAS_TRY(nas_one_thread(err));
   NAS_TRY(nas_plan_lower(p, err));
   p->n_forward = p->n_program;
-  if (p->options.mode == NAS_TRAIN) NAS_TRY(nas_plan_add_gradients(p, err));
+  if (p->options.mode == NAS_TRAIN) {
+    NAS_TRY(nas_plan_recompute(p, err));
+    NAS_TRY(nas_plan_add_gradients(p, err));
+  }
   NAS_TRY(nas_plan_place(p, err));
   int64_t size = nas_dtype_size(m->dtype);
   p->peak_bytes = rounded(p->arena_bytes) + rounded(p->buffers[0].bytes) + rounded(p->options.batch * (int64_t)4) +

@@ -20,6 +20,7 @@ typedef struct nas_step {
   const nas_kernel *kernel;
   nas_call call;
   nas_value node; /* NAS_NO_VALUE for a weighted sum or a fan, which the planner put in */
+  int32_t source; /* of a fan: the sum that makes its x again in the backward pass, or -1 when x is kept */
   bool fan;       /* makes its branches' z; a weighted sum's branches are read */
   int32_t x[NAS_LAYER_INPUTS_MAX], y, plus, saved, forward_scratch;
   int32_t dy, dx[NAS_LAYER_INPUTS_MAX], dplus[NAS_LAYER_INPUTS_MAX], backward_scratch;
@@ -60,6 +61,8 @@ nas_step nas_plan_sum_step(const nas_plan *p, int64_t elements);
 nas_status nas_plan_lower(nas_plan *p, nas_err *err);
 /* The backward program. */
 nas_status nas_plan_add_gradients(nas_plan *p, nas_err *err);
+/* Decides which values the backward pass makes again instead of keeping them. */
+nas_status nas_plan_recompute(nas_plan *p, nas_err *err);
 /* Lifetimes and offsets; sets arena_bytes. */
 nas_status nas_plan_place(nas_plan *p, nas_err *err);
 #endif

@@ -37,26 +37,26 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
-static void forward_fast(const nas_call *c) {
+void nas_weighted_sum_part(const nas_call *c, int64_t first, int64_t n, float *to) {
   const nas_kernel_set *k = nas_kernels();
-  if (!c->n_branches) {
-    k->weighted_sum(c->y, c->plus, (const float *const *)c->x, c->factor, c->site.n_in, c->elements);
-    return;
+  const float *x[NAS_LAYER_INPUTS_MAX] = {NULL}, *plus = c->plus ? (const float *)c->plus + first : NULL;
+  for (int32_t i = 0; i < c->site.n_in; i++) x[i] = (const float *)c->x[i] + first;
+  if (c->site.n_in || !c->n_branches) {
+    k->weighted_sum(to, plus, x, c->factor, c->site.n_in, n);
+    plus = to;
   }
-  int64_t channels = channels_of(c), block = channels < FORWARD_BLOCK ? FORWARD_BLOCK / channels * channels : channels;
-  for (int64_t at = 0; at < c->elements; at += block) {
-    int64_t n = c->elements - at < block ? c->elements - at : block;
-    const float *x[NAS_LAYER_INPUTS_MAX] = {NULL}, *plus = c->plus ? (const float *)c->plus + at : NULL;
-    float *y = (float *)c->y + at;
-    for (int32_t i = 0; i < c->site.n_in; i++) x[i] = (const float *)c->x[i] + at;
-    if (c->site.n_in) {
-      k->weighted_sum(y, plus, x, c->factor, c->site.n_in, n);
-      plus = y;
-    }
-    for (int32_t i = 0; i < c->n_branches; i++, plus = y)
-      k->affine(y, plus, c->branch[i]->z + at, nas_branch_stats(c->branch[i], NAS_STATS_SCALE),
-                nas_branch_stats(c->branch[i], NAS_STATS_SHIFT), n / channels, channels);
+  for (int32_t i = 0; i < c->n_branches; i++, plus = to) {
+    const nas_branch *b = c->branch[i];
+    k->affine(to, plus, b->z + first, nas_branch_stats(b, NAS_STATS_SCALE), nas_branch_stats(b, NAS_STATS_SHIFT),
+              n / b->site.out.c, b->site.out.c);
   }
+}
+
+static void forward_fast(const nas_call *c) {
+  int64_t channels = c->n_branches ? channels_of(c) : 1, block = c->elements;
+  if (c->n_branches) block = channels < FORWARD_BLOCK ? FORWARD_BLOCK / channels * channels : channels;
+  for (int64_t at = 0; at < c->elements; at += block)
+    nas_weighted_sum_part(c, at, c->elements - at < block ? c->elements - at : block, (float *)c->y + at);
 }
 
 /* dy is read once for all branches. */
