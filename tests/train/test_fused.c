@@ -290,6 +290,7 @@ typedef struct truth {
 /* One tensor, elements at..at+n-1 of its kind. */
 static void judge(verdict *v, const truth *t, const yield *found, int plan, int kind, int64_t at, int64_t n,
                   const char *name) {
+  if (!n) return;
   const double *exact = t->exact.of[kind] + at;
   double noise = 0, most = largest(exact, n);
   for (int i = 0; i < SAMPLES; i++) noise = fmax(noise, apart(t->disturbed[i].of[kind] + at, exact, n));
