@@ -1,24 +1,31 @@
-/* How long one training step (forward, backward, SGD) of a NAS-Bench-201 network takes, on five cells that stress
+/* How long one training step (forward, backward, SGD) of a NAS-Bench-201 network takes, on six cells that stress
  * different parts of the engine. With --peer FILE the same networks run in that PyTorch script, ours and theirs in
  * turn, because a machine's clock drifts while ratios of neighbours hold. */
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "machine.h"
 #include "space/space.h"
 #include "train/graph.h"
 #include "train/optimisers/optimiser.h"
+
+enum { MOST_PROCESSES = 64 };
 
 typedef struct network {
   const char *name, *arch;
 } network;
 
 static const network networks[] = {
+    {"cell-9930", "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"},
     {"all-3x3", "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"},
     {"all-1x1", "|nor_conv_1x1~0|+|nor_conv_1x1~0|nor_conv_1x1~1|+|nor_conv_1x1~0|nor_conv_1x1~1|nor_conv_1x1~2|"},
     {"all-pool", "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|avg_pool_3x3~2|"},
@@ -28,7 +35,8 @@ static const network networks[] = {
 
 typedef struct settings {
   char *arch, *only, *peer, *python;
-  int batch, channels, cells, size, in, steps, rounds, json, smoke, cpu, bf16;
+  int batch, channels, cells, size, in, steps, rounds, processes, json, smoke, cpu, bf16;
+  double peak, triad; /* of one core: GFLOP/s and GB/s */
 } settings;
 
 /* The wall clock, or the time this thread had the CPU: the same on an idle machine, steadier on a busy one. */
@@ -38,11 +46,20 @@ static double now(const settings *s) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-typedef struct figures {
-  double ms[64], images_per_s; /* of the step; median over all rounds */
-  int n;
-  int64_t peak_bytes, rss;
+/* One round, as a child process reports it. */
+typedef struct round_figures {
+  double ms; /* of a step, median */
+  int64_t peak_bytes, traffic, macs;
   int32_t operations;
+  nas_status status;
+  nas_err err;
+} round_figures;
+
+typedef struct figures {
+  double ms[64], images_per_s; /* of the step; median over all rounds, all processes together */
+  int n;
+  int64_t rss; /* of a whole process, at its peak */
+  round_figures last;
 } figures;
 
 static int ascending(const void *a, const void *b) {
@@ -113,25 +130,70 @@ static void one_step(trainee *t, int64_t step) {
                      n);
 }
 
-static nas_status measure_ours(const settings *s, const char *arch, figures *f, nas_err *err) {
+static round_figures measure_round(const settings *s, const char *arch) {
   trainee t = {0};
+  round_figures f = {0};
   double times[256];
   int steps = s->steps < 256 ? s->steps : 256;
-  nas_status status = trainee_new(s, arch, &t, err);
-  if (status == NAS_OK) {
+  f.status = trainee_new(s, arch, &t, &f.err);
+  if (f.status == NAS_OK) {
     for (int i = 0; i < 2; i++) one_step(&t, i);
     for (int i = 0; i < steps; i++) {
       double start = now(s);
       one_step(&t, i + 2);
       times[i] = 1e3 * (now(s) - start);
     }
-    f->ms[f->n++] = median(times, steps);
-    f->peak_bytes = nas_plan_peak_bytes(t.plan);
-    f->operations = nas_plan_operations(t.plan);
-    f->rss = nas_memory_peak();
+    f.ms = median(times, steps);
+    f.peak_bytes = nas_plan_peak_bytes(t.plan);
+    f.operations = nas_plan_operations(t.plan);
+    f.traffic = nas_plan_traffic(t.plan);
+    f.macs = t.net->macs;
   }
   trainee_free(&t);
-  return status;
+  return f;
+}
+
+/* A round in a process of its own, as a trial of a campaign is; its peak memory is then its own too. */
+static pid_t start_round(const settings *s, const char *arch, int *from) {
+  int ends[2];
+  if (pipe(ends) != 0) return -1;
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) {
+    round_figures f = measure_round(s, arch);
+    _exit(write(ends[1], &f, sizeof f) == (ssize_t)sizeof f ? 0 : 1);
+  }
+  close(ends[1]);
+  *from = ends[0];
+  if (pid < 0) close(ends[0]);
+  return pid;
+}
+
+static nas_status measure_ours(const settings *s, const char *arch, figures *f, nas_err *err) {
+  pid_t pids[MOST_PROCESSES];
+  int from[MOST_PROCESSES];
+  double rate = 0; /* steps per ms of all processes */
+  bool whole = true;
+  for (int i = 0; i < s->processes; i++) pids[i] = start_round(s, arch, &from[i]);
+  for (int i = 0; i < s->processes; i++) {
+    struct rusage usage;
+    int status = 0;
+    if (pids[i] < 0) {
+      whole = false;
+      continue;
+    }
+    whole = read(from[i], &f->last, sizeof f->last) == (ssize_t)sizeof f->last && whole;
+    close(from[i]);
+    whole = wait4(pids[i], &status, 0, &usage) == pids[i] && status == 0 && whole;
+    if (!whole) continue;
+    if (f->last.status != NAS_OK) *err = f->last.err;
+    if (f->last.status != NAS_OK) return f->last.status;
+    rate += 1 / f->last.ms;
+    f->rss = usage.ru_maxrss * 1024;
+  }
+  if (!whole) return nas_fail(err, NAS_E_IO, NULL, "a measuring process ended early");
+  f->ms[f->n++] = 1 / rate;
+  return NAS_OK;
 }
 
 /* The fields that we read of the peer's "key value" lines. */
@@ -156,25 +218,33 @@ static nas_status measure_peer(const settings *s, const char *arch, figures *f, 
   return NAS_OK;
 }
 
+/* Forward and backward are three times the multiply-adds of the forward pass; taps on padding are counted too. */
+static double gflops(const figures *f, int batch) { return 1e-6 * 6 * (double)f->last.macs * batch / f->ms[0]; }
+static double gbytes(const figures *f) { return 1e-6 * (double)f->last.traffic / f->ms[0]; }
+
 static void print_json(const settings *s, const network *n, const figures *ours, const figures *peer, bool first) {
   printf(
       "%s\n  {\"network\": \"%s\", \"arch\": \"%s\", \"batch\": %d, \"ms\": %.4f, \"images_per_s\": %.2f, "
-      "\"operations\": %d, \"peak_bytes\": %lld",
-      first ? "" : ",", n->name, n->arch, s->batch, ours->ms[0], ours->images_per_s, ours->operations,
-      (long long)ours->peak_bytes);
+      "\"operations\": %d, \"peak_bytes\": %lld, \"rss\": %lld, \"macs\": %lld, \"gflops\": %.2f, "
+      "\"percent_of_peak\": %.2f, \"gbytes_per_s\": %.2f",
+      first ? "" : ",", n->name, n->arch, s->batch, ours->ms[0], ours->images_per_s, ours->last.operations,
+      (long long)ours->last.peak_bytes, (long long)ours->rss, (long long)ours->last.macs, gflops(ours, s->batch),
+      100 * gflops(ours, s->batch) / (s->peak * s->processes), gbytes(ours));
   if (peer->n)
-    printf(", \"peer_images_per_s\": %.2f, \"ratio\": %.4f, \"peer_rss\": %lld", peer->images_per_s,
-           ours->images_per_s / peer->images_per_s, (long long)peer->rss);
+    printf(", \"peer_images_per_s\": %.2f, \"ratio\": %.4f, \"peer_rss\": %lld, \"memory_ratio\": %.4f",
+           peer->images_per_s, ours->images_per_s / peer->images_per_s, (long long)peer->rss,
+           (double)ours->rss / (double)peer->rss);
   printf("}");
 }
 
-static void print_row(const network *n, const figures *ours, const figures *peer) {
-  char memory[24], rss[24];
-  printf("%-10s %10.2f %10.1f %6d %11s", n->name, ours->ms[0], ours->images_per_s, ours->operations,
-         nas_text_size(memory, ours->peak_bytes));
+static void print_row(const settings *s, const network *n, const figures *ours, const figures *peer) {
+  char plan[24], rss[24];
+  printf("%-10s %9.2f %9.1f %7.1f %6.1f %6.1f %10s %10s", n->name, ours->ms[0], ours->images_per_s,
+         gflops(ours, s->batch), 100 * gflops(ours, s->batch) / (s->peak * s->processes), gbytes(ours),
+         nas_text_size(plan, ours->last.peak_bytes), nas_text_size(rss, ours->rss));
   if (peer->n)
-    printf(" %12.1f %7.2f %11s", peer->images_per_s, ours->images_per_s / peer->images_per_s,
-           nas_text_size(rss, peer->rss));
+    printf(" %10.1f %6.2f %10s %6.2f", peer->images_per_s, ours->images_per_s / peer->images_per_s,
+           nas_text_size(rss, peer->rss), (double)ours->rss / (double)peer->rss);
   printf("\n");
   fflush(stdout);
 }
@@ -190,16 +260,19 @@ static nas_status measure(const settings *s, const network *n, bool first, nas_e
   ours.images_per_s = 1e3 * s->batch / ours.ms[0];
   if (peer.n) peer.images_per_s = 1e3 * s->batch / peer.ms[0];
   if (s->json) print_json(s, n, &ours, &peer, first);
-  else print_row(n, &ours, &peer);
+  else print_row(s, n, &ours, &peer);
   return NAS_OK;
 }
 
 static nas_status measure_all(const settings *s, nas_err *err) {
   const network own[] = {{"given", s->arch}, {NULL, NULL}};
-  if (s->json) printf("{\"schema\": \"nascent.bench-step/1\", \"rows\": [");
+  if (s->json)
+    printf("{\"schema\": \"nascent.bench-step/2\", \"peak_gflops\": %.2f, \"triad_gbytes_per_s\": %.2f, \"rows\": [",
+           s->peak, s->triad);
   else
-    printf("%-10s %10s %10s %6s %11s%s\n", "network", "ms/step", "images/s", "ops", "memory",
-           s->peer ? "   peer im/s   ratio    peer RSS" : "");
+    printf("one core: %.1f GFLOP/s, %.1f GB/s (triad); batch %d, %d process%s\n%-10s %9s %9s %7s %6s %6s %10s %10s%s\n",
+           s->peak, s->triad, s->batch, s->processes, s->processes > 1 ? "es" : "", "network", "ms/step", "images/s",
+           "GFLOP/s", "% peak", "GB/s", "plan", "process", s->peer ? "  peer im/s  ratio   peer RSS memory" : "");
   bool first = true;
   for (const network *n = s->arch ? own : networks; n->name; n++) {
     if (s->only && strcmp(s->only, n->name) != 0) continue;
@@ -218,10 +291,12 @@ int main(int argc, const char **argv) {
                 .size = 32,
                 .in = 3,
                 .steps = 10,
-                .rounds = 3};
+                .rounds = 3,
+                .processes = 1};
   struct poptOption options[] = {
-      {"arch", 'a', POPT_ARG_STRING, &s.arch, 0, "one cell instead of the five", "ARCH"},
-      {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of the five: all-3x3, all-1x1, all-pool, all-skip, mixed", "NAME"},
+      {"arch", 'a', POPT_ARG_STRING, &s.arch, 0, "one cell instead of the six", "ARCH"},
+      {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of these: cell-9930, all-3x3, all-1x1, all-pool, all-skip, mixed",
+       "NAME"},
       {"batch", 'b', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.batch, 0, "images per step", "N"},
       {"channels", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.channels, 0, "channels of the first stage", "N"},
       {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.cells, 0, "cells per stage", "N"},
@@ -229,6 +304,7 @@ int main(int argc, const char **argv) {
       {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.in, 0, "channels of an image", "N"},
       {"steps", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.steps, 0, "timed steps of each round", "N"},
       {"rounds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.rounds, 0, "rounds, ours and the peer in turn", "N"},
+      {"processes", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.processes, 0, "of ours side by side", "N"},
       {"peer", 0, POPT_ARG_STRING, &s.peer, 0, "the PyTorch script to compare with", "FILE"},
       {"python", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &s.python, 0, "how to start it", "COMMAND"},
       {"cpu", 0, POPT_ARG_NONE, &s.cpu, 0, "time by this thread's CPU clock (on a busy machine; not with --peer)",
@@ -248,6 +324,12 @@ int main(int argc, const char **argv) {
     fprintf(stderr, "bench-step: --cpu and --peer do not go together, the peer reports the wall clock\n");
     return 2;
   }
+  if (s.processes < 1 || s.processes > MOST_PROCESSES || (s.processes > 1 && s.peer)) {
+    fprintf(stderr, "bench-step: processes must be 1..%d, and 1 with --peer\n", MOST_PROCESSES);
+    return 2;
+  }
+  s.peak = machine_peak_gflops();
+  s.triad = s.smoke ? 0 : machine_triad_gbytes();
   nas_err err = {0};
   nas_status status = measure_all(&s, &err);
   if (status != NAS_OK) fprintf(stderr, "bench-step: %s%s%s\n", err.where, *err.where ? ": " : "", err.msg);

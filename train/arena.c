@@ -10,6 +10,7 @@ enum { ALIGN = 64, APART = 192 }; /* buffers of equal size should not start at e
 static void touch(nas_plan *p, int32_t buffer, int32_t time) {
   if (buffer == NAS_NO_BUFFER) return;
   nas_buffer *b = &p->buffers[buffer];
+  p->traffic += b->bytes;
   if (b->first > b->last) b->first = b->last = time;
   if (time < b->first) b->first = time;
   if (time > b->last) b->last = time;
@@ -32,7 +33,9 @@ static void touch_step(nas_plan *p, const nas_step *s, bool backward, int32_t ti
   }
   if (!backward || s->kernel->reads & NAS_READS_Y) touch(p, s->y, time);
   touch(p, backward ? s->dy : s->plus, time);
+  int64_t traffic = p->traffic;
   touch(p, backward ? s->backward_scratch : s->forward_scratch, time);
+  p->traffic = traffic; /* scratch stays in cache */
   touch_branches(p, s, s->fan && backward, time);
   if (!backward || s->source < 0) return;
   const nas_step *source = &p->steps[s->source];

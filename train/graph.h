@@ -81,6 +81,8 @@ void nas_plan_free(nas_plan *p);
 /* Bytes of arena + parameters + gradients + running state + kernel scratch. The optimiser's own arrays are added by
  * the trainer. */
 int64_t nas_plan_peak_bytes(const nas_plan *p);
+/* Bytes of tensors that the operations of one step (forward and backward) read and write, each operand once. */
+int64_t nas_plan_traffic(const nas_plan *p);
 /* How many operations a forward pass runs, after dropping, sharing and fusing. */
 int32_t nas_plan_operations(const nas_plan *p);
 /* What nas_plan_new would need, without allocating. */

@@ -191,6 +191,7 @@ void nas_plan_free(nas_plan *p) {
 }
 
 int64_t nas_plan_peak_bytes(const nas_plan *p) { return p->peak_bytes; }
+int64_t nas_plan_traffic(const nas_plan *p) { return p->traffic; }
 int32_t nas_plan_operations(const nas_plan *p) { return p->n_forward; }
 void *nas_plan_input(nas_plan *p) { return p->input; }
 int32_t *nas_plan_labels(nas_plan *p) { return p->labels; }

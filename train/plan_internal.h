@@ -44,7 +44,7 @@ struct nas_plan {
   int32_t n_branches;
   int32_t *buffer_of; /* of each graph value, or NAS_NO_BUFFER */
   int32_t logits, dlogits, dinput;
-  int64_t arena_bytes, peak_bytes;
+  int64_t arena_bytes, peak_bytes, traffic;
   void *base; /* the arena that the steps' pointers were made for */
   void *input;
   int32_t *labels;
