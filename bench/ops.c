@@ -1,5 +1,6 @@
 /* Each operation alone, forward and backward: the fast plan against the plain reference, at the sizes of the three
- * stages of a NAS-Bench-201 network; convolutions also against oneDNN alone on the whole batch. */
+ * stages of a NAS-Bench-201 network; convolutions, with the ReLU and the batch norm of an edge, also against oneDNN
+ * alone on the whole batch. */
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "train/conv_edge.h"
+#include "train/conv_fan.h"
 #include "train/dnnl_conv.h"
 #include "train/one_thread.h"
 #include "train/op.h"
@@ -108,6 +109,37 @@ static nas_status time_kernel(const settings *s, const nas_op *op, const nas_ker
   return status;
 }
 
+/* ReLU, convolution and batch norm as training runs them, in a fan of one branch: without the sum that applies the
+ * norm (see weighted_sum in train/). */
+static nas_status time_fan(const settings *s, const nas_site *site, timing *out, nas_err *err) {
+  pool p = {{NULL}, 0};
+  int64_t channels = site->out.c, n = nas_site_out(site);
+  int64_t weights = channels * site->in[0].c * site->attrs.kernel_h * site->attrs.kernel_w;
+  nas_branch branch = {.site = *site};
+  nas_call c = {.site = *site, .relu_in = true, .n_branches = 1, .branch = {&branch}};
+  c.wants_dx[0] = true;
+  NAS_TRY(nas_conv_fan.prepare(&c, err));
+  c.x[0] = numbers(&p, nas_site_in(site, 0), 1);
+  c.dx[0] = numbers(&p, nas_site_in(site, 0), 2);
+  branch.z = numbers(&p, n, 3);
+  branch.dy = numbers(&p, n, 4);
+  branch.stats = numbers(&p, NAS_BRANCH_STATS * channels, 5);
+  for (int i = 0; i < 6; i++) {
+    branch.param[i] = numbers(&p, i == NAS_EDGE_WEIGHT ? weights : channels, 6);
+    branch.grad[i] = i == NAS_EDGE_BIAS ? NULL : numbers(&p, i == NAS_EDGE_WEIGHT ? weights : channels, 7);
+  }
+  c.scratch = numbers(&p, (c.forward_scratch > c.backward_scratch ? c.forward_scratch : c.backward_scratch) / 4, 8);
+  bool whole = true;
+  for (int i = 0; i < p.n; i++) whole = whole && p.parts[i];
+  if (whole) {
+    out->forward = best_of(s, nas_conv_fan.forward, &c);
+    out->backward = best_of(s, nas_conv_fan.backward, &c);
+  }
+  nas_conv_fan.release(&c);
+  for (int i = 0; i < p.n; i++) free(p.parts[i]);
+  return whole ? NAS_OK : nas_fail_memory(err, "a benchmark's buffers");
+}
+
 /* oneDNN alone on the whole batch, weights packed beforehand. */
 static nas_status time_dnnl(const settings *s, const nas_site *site, timing *out, nas_err *err) {
   nas_conv *conv;
@@ -165,8 +197,8 @@ static nas_status measure(const settings *s, const row *r, nas_shape shape, bool
   bool conv = op->traits & NAS_OP_CONV;
   if (conv) site.attrs.out = shape.c;
   NAS_TRY(op->infer(&site, r->op, &site.out, err));
-  const nas_kernel *kernel = conv ? &nas_conv_edge : op->fast ? op->fast : &op->f32;
-  NAS_TRY(time_kernel(s, op, kernel, &site, &fast, err));
+  if (conv) NAS_TRY(time_fan(s, &site, &fast, err));
+  else NAS_TRY(time_kernel(s, op, op->fast ? op->fast : &op->f32, &site, &fast, err));
   NAS_TRY(time_kernel(s, op, &op->f32, &site, &plain, err));
   if (conv) NAS_TRY(time_dnnl(s, &site, &bare, err));
   snprintf(name, sizeof name, r->attrs.kernel_h ? "%s %dx%d" : "%s", r->op, r->attrs.kernel_h, r->attrs.kernel_w);
