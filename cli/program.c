@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "jobs/campaign.h"
+#include "train/neuron.h"
 
 static const nas_command commands[] = {
 #define NAS_COMMAND(name, function, summary) {name, summary, nas_cmd_##function},
@@ -42,6 +43,7 @@ static nas_status run_command(int argc, const char **argv, nas_err *err) {
 int nas_main(int argc, const char **argv) {
   nas_err err = {0};
   nas_status status;
+  nas_neurons_introduce();
   signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that can be reported, not a silent death */
   if (argc < 2) status = nas_fail(&err, NAS_E_USAGE, NULL, "no command given; see `nascent help`");
   else if (strcmp(argv[1], "--version") == 0) status = nas_cli_print("nascent " NAS_VERSION_FULL "\n", &err);

@@ -133,6 +133,41 @@ nas_status nas_net_conv2d(nas_net *net, int32_t in, int32_t out_channels, int32_
   return append(net, &layer, label, out, err);
 }
 
+static const nas_net_neurons *neurons;
+
+void nas_net_set_neurons(const nas_net_neurons *known) { neurons = known; }
+const nas_net_neurons *nas_net_known_neurons(void) { return neurons; }
+
+nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
+                          const char *options, const char *label, int32_t *out, nas_err *err) {
+  NAS_TRY(check_input(net, in, label, err));
+  const char *name = neurons ? neurons->name(type) : NULL;
+  if (!name) return nas_fail(err, NAS_E_UNKNOWN_NAME, label, "no neuron type '%s'", type);
+  if (out_channels < 1 || out_channels > CHANNELS_MAX)
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "%d neurons; 1..%d are possible", out_channels, CHANNELS_MAX);
+  if (kernel < 0 || (kernel > 0 && kernel % 2 == 0))
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "a kernel of %d; it must be odd, or 0 for a dense layer", kernel);
+  nas_shape s = nas_net_shape(net, in);
+  nas_layer layer = unary(net, name, in);
+  layer.attrs = (nas_attrs){.out = out_channels, .bias = true, .groups = 1};
+  if (!nas_text_put(layer.attrs.options, sizeof layer.attrs.options, "%s", options))
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "the options of a neuron are too long");
+  layer.shape.c = out_channels;
+  if (kernel) {
+    layer.attrs.kernel_h = layer.attrs.kernel_w = kernel;
+    layer.attrs.stride = 1;
+    layer.attrs.pad = kernel / 2;
+    NAS_TRY(check_window(s, &layer.attrs, label, err));
+    slide_window(&layer, s);
+  } else {
+    layer.shape.h = layer.shape.w = 1;
+  }
+  int64_t inputs = (int64_t)s.c * (kernel ? kernel * kernel : (int64_t)s.h * s.w);
+  NAS_TRY(neurons->count(name, options, inputs, out_channels, (int64_t)layer.shape.h * layer.shape.w, &layer.params,
+                         &layer.macs, err));
+  return append(net, &layer, label, out, err);
+}
+
 nas_status nas_net_linear(nas_net *net, int32_t in, int32_t features, const char *label, int32_t *out, nas_err *err) {
   NAS_TRY(check_input(net, in, label, err));
   if (features < 1 || features > CHANNELS_MAX)

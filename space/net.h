@@ -30,7 +30,7 @@ typedef struct nas_attrs {
   int32_t kernel_h, kernel_w; /* conv2d and pooling */
   int32_t stride, pad, groups;
   bool bias;
-  double rate;      /* dropout probability */
+  double rate; /* dropout probability */
   /* Where a linear layer or convolution starts: 0 = the operation's own rule, 1 = all zero, 2 = weights 0, bias 1. */
   int32_t start;
   char options[256]; /* options of an operation or neuron as "key=value\n" lines */
@@ -80,6 +80,23 @@ nas_status nas_net_add(nas_net *net, const int32_t *in, int32_t n, const char *l
 nas_status nas_net_dropout(nas_net *net, int32_t in, double rate, const char *label, int32_t *out, nas_err *err);
 /* A value that is zero everywhere, with the shape of `in`. */
 nas_status nas_net_zero(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err);
+
+/* What the room above knows of neuron types, told once at the start of a program (nas_net_set_neurons). */
+typedef struct nas_net_neurons {
+  /* The type's own name, with static lifetime, or NULL. */
+  const char *(*name)(const char *name);
+  const char *(*nearest)(int i); /* the i-th name, or NULL after the last */
+  /* Trainable numbers and MACs of `out` neurons over `in` numbers at each of `pixels` places. */
+  nas_status (*count)(const char *name, const char *options, int64_t in, int64_t out, int64_t pixels, int64_t *params,
+                      int64_t *macs, nas_err *err);
+} nas_net_neurons;
+void nas_net_set_neurons(const nas_net_neurons *neurons);
+/* NULL where nobody has told. */
+const nas_net_neurons *nas_net_known_neurons(void);
+/* A layer of `out` neurons of a type: dense (kernel 0) over all of its input, or one for each kernel x kernel patch
+ * with stride 1 and as much padding as keeps the size. `options`: "key=value" lines. */
+nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
+                          const char *options, const char *label, int32_t *out, nas_err *err);
 
 /* Declares the layer whose value goes to the loss; its shape must be [classes,1,1]. */
 nas_status nas_net_set_output(nas_net *net, int32_t layer, nas_err *err);

@@ -353,6 +353,7 @@ static nas_status run(bench *b, bool probes, nas_golden_report *report, nas_err 
     if (is(l, "probe") && probes) NAS_TRY(compare_probe(b, l, report, err));
     if (is(l, "output")) output = l;
   }
+  if (!output) return nas_fail(err, NAS_E_INTERNAL, b->row->name, "a row without an output");
   if (probes && b->dtype == NAS_F32) return NAS_OK;
   last = nas_graph_shape(b->graph, nas_graph_output(b->graph));
   if (flatten(member(b->file, "outputs", "y"), NULL) != (int64_t)b->batch * last.c)

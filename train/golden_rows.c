@@ -63,7 +63,8 @@ static nas_status selfonn_conv(const nas_golden *f, nas_graph **g, nas_err *err)
   int32_t k = nas_golden_size(f, "W", 2);
   nas_attrs attrs = {.out = outputs(f), .kernel_h = k, .kernel_w = nas_golden_size(f, "W", 3), .stride = 1};
   nas_value v;
-  attrs.pad = (int32_t)nas_golden_number(f, "pad", k / 2);
+  int32_t half = k / 2;
+  attrs.pad = (int32_t)nas_golden_number(f, "pad", half);
   nas_text_put(attrs.options, sizeof attrs.options, "order=%d\n", (int)nas_golden_number(f, "Q", 3));
   NAS_TRY(
       begin((nas_shape){nas_golden_size(f, "x", 1), nas_golden_size(f, "x", 2), nas_golden_size(f, "x", 3)}, g, err));

@@ -100,3 +100,20 @@ nas_status nas_neuron_sums(nas_graph *g, nas_value input, const nas_attrs *attrs
   own.kernel_h = own.kernel_w = own.stride = own.groups = 1;
   return nas_neuron_op(g, "conv2d", &input, 1, &own, label, part, value, err);
 }
+
+static const char *known_name(const char *name) {
+  const nas_neuron_type *type = nas_neuron_find(name);
+  return type ? type->name : NULL;
+}
+
+static const char *nth_name(int i) { return all[i] ? all[i]->name : NULL; }
+
+static nas_status count_by_name(const char *name, const char *options, int64_t in, int64_t out, int64_t pixels,
+                                int64_t *params, int64_t *macs, nas_err *err) {
+  return nas_neuron_count(nas_neuron_find(name), options, in, out, pixels, params, macs, err);
+}
+
+void nas_neurons_introduce(void) {
+  static const nas_net_neurons neurons = {known_name, nth_name, count_by_name};
+  nas_net_set_neurons(&neurons);
+}

@@ -47,6 +47,9 @@ nas_status nas_neuron_build(const nas_neuron_type *type, nas_graph *g, nas_value
 nas_status nas_neuron_count(const nas_neuron_type *type, const char *options, int64_t in, int64_t out, int64_t pixels,
                             int64_t *params, int64_t *macs, nas_err *err);
 
+/* Tells space/ the types, so that spaces can be made of them; once, before threads begin. */
+void nas_neurons_introduce(void);
+
 /* ---- helpers of the types ---- */
 /* Weighted sums of the channels of every pixel, named LABEL or LABEL.PART; attrs: out, bias, start. */
 nas_status nas_neuron_sums(nas_graph *g, nas_value input, const nas_attrs *attrs, const char *label, const char *part,

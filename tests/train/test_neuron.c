@@ -93,6 +93,31 @@ static void have_the_parameters_and_bits_they_say(void **state) {
   }
 }
 
+/* Parameters a hundred times as large as they begin give numbers, forwards and backwards. */
+static void stay_finite_far_from_initialisation(void **state) {
+  (void)state;
+  for (const nas_neuron_type *const *type = nas_neurons(); *type; type++)
+    for (int wide = 0; wide < 2; wide++) {
+      nas_value value;
+      nas_graph *g =
+          has_form(*type, NAS_NEURON_DENSE) ? neuron_alone((*type)->name, 12, 6, &value) : neuron_conv(*type, &value);
+      nas_plan_options options = {.batch = 4, .mode = NAS_TRAIN};
+      engine e = engine_new(g, value, wide ? NAS_F64 : NAS_F32, options);
+      void *params = nas_model_param_data(e.model);
+      for (int64_t i = 0; i < nas_model_params(e.model); i++)
+        engine_set(&e, params, i, 100 * engine_get(&e, params, i));
+      nas_model_constrain(e.model);
+      double loss = engine_loss(&e);
+      engine_backward(&e);
+      if (!isfinite(loss)) fail_msg("%s gives %g", (*type)->name, loss);
+      for (int64_t i = 0; i < nas_model_params(e.model); i++)
+        if (!isfinite(engine_get(&e, nas_model_grad_data(e.model), i)))
+          fail_msg("%s: gradient %lld is not finite", (*type)->name, (long long)i);
+      engine_free(&e);
+      nas_graph_free(g);
+    }
+}
+
 static void refuse_what_they_cannot_be(void **state) {
   (void)state;
   nas_graph *g;
@@ -104,6 +129,31 @@ static void refuse_what_they_cannot_be(void **state) {
                "at least 1");
   nas_attrs odd = {.out = 2, .options = "slope=1\n"};
   assert_fails(nas_neuron_build(linear, g, 0, &odd, "n", &value, nas_test_err()), NAS_E_BAD_INPUT, "no options");
+  static const struct {
+    const char *neuron, *options, *part;
+  } rows[] = {{"kan-bspline", "grid=0\n", "grid"},
+              {"kan-bspline", "order=99\n", "order"},
+              {"kan-bspline", "low=2\nhigh=-2\n", "low must be below high"},
+              {"kuramoto", "n=4\nchannels=6\n", "divide the channels"},
+              {"kuramoto", "n=3\n", "even"},
+              {"pade", "kind=z\n", "kind"},
+              {"activation", "activation=x*(1+x\n", "never closed"},
+              {"activation", "activation=x*foo\n", "foo"},
+              {"sk", "", "no dense form"}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    nas_attrs attrs = {.out = 4};
+    char label[16];
+    snprintf(label, sizeof label, "n%zu", i);
+    snprintf(attrs.options, sizeof attrs.options, "%s", rows[i].options);
+    assert_int_not_equal(nas_neuron_build(nas_neuron_find(rows[i].neuron), g, 0, &attrs, label, &value, nas_test_err()),
+                         NAS_OK);
+    if (!strstr(nas_test_err()->msg, rows[i].part))
+      fail_msg("%s: '%s' does not say '%s'", rows[i].neuron, nas_test_err()->msg, rows[i].part);
+  }
+  nas_graph_free(g);
+  assert_ok(nas_graph_new((nas_shape){1, 1, 1}, &g, nas_test_err()));
+  assert_fails(nas_neuron_build(nas_neuron_find("kan-rbf"), g, 0, &(nas_attrs){.out = 2}, "n", &value, nas_test_err()),
+               NAS_E_BAD_INPUT, "layer norm of 1 number");
   nas_graph_free(g);
 }
 
@@ -140,5 +190,5 @@ static void stand_in_network_descriptions(void **state) {
 }
 
 NAS_SUITE(Neuron, NAS_CASE(have_the_gradients_of_finite_differences), NAS_CASE(have_a_convolutional_form),
-          NAS_CASE(have_the_parameters_and_bits_they_say), NAS_CASE(refuse_what_they_cannot_be),
-          NAS_CASE(stand_in_network_descriptions))
+          NAS_CASE(have_the_parameters_and_bits_they_say), NAS_CASE(stay_finite_far_from_initialisation),
+          NAS_CASE(refuse_what_they_cannot_be), NAS_CASE(stand_in_network_descriptions))

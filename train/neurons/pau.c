@@ -39,7 +39,7 @@ const nas_neuron_type nas_neuron_pau = {
     .formula = "y = P(W x + b) / Q(W x + b), P = sum a_k z^k; A: Q = 1 + sum |b_k z^k|; B: Q = 1 + |sum b_k z^k|",
     .count = "out (in + 1) + m + 1 + n",
     .work = "out in",
-    .start = "W as a linear layer; a, b near the leaky ReLU",
+    .start = "W as a linear layer; a from 0 to 1 in even steps, b = 1/4",
     .limits = "none",
     .stability = "denominators are at least 1",
     .options = options,

@@ -1,0 +1,331 @@
+/* Cells of four nodes as in NAS-Bench-201, whose edges are neuron types of the user's choice. A cell's value adds up,
+ * so two cells are of one class when their outputs are the same sums: edges of `none`, edges out of zeros and edges
+ * that lead nowhere drop out, and a skip stands for what it repeats. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "space/space.h"
+
+enum { NODES = 4, EDGES = 6, OPS_MAX = 16, CELLS_MAX = 1 << 20 };
+
+typedef struct cell_options {
+  char operations[320], form[8];
+  int64_t width, kernel, cells, stages;
+} cell_options;
+
+static const nas_option options[] = {
+    NAS_OPT_TEXT(cell_options, operations, "operations", "none,skip_connect,linear,pade,aptx,kan-rbf,rbf,kuramoto",
+                 "none, skip_connect, avg_pool_3x3 and neuron types, separated by commas"),
+    NAS_OPT_CHOICE(cell_options, form, "form", "dense", "dense|conv", "feature vectors, or convolutions over images"),
+    NAS_OPT_INT(cell_options, width, "width", "16", 1, 4096, "features or channels of every node"),
+    NAS_OPT_INT(cell_options, kernel, "kernel", "3", 1, 15, "side of the window of form conv; odd"),
+    NAS_OPT_INT(cell_options, cells, "cells", "1", 1, 100, "cells in each stage"),
+    NAS_OPT_INT(cell_options, stages, "stages", "1", 1, 4, "stages; form conv halves the image between them"),
+    NAS_OPT_END};
+
+typedef struct cell_data {
+  char text[320];
+  const char *ops[OPS_MAX]; /* into text */
+  uint8_t n_ops;
+  uint32_t size;        /* n_ops to the power of EDGES; 0: too many for a table of classes */
+  uint32_t n_classes;   /* of the tables below */
+  uint32_t *class_of;   /* by index */
+  uint32_t *first_with; /* by class: index of its first member */
+} cell_data;
+
+static bool is_conv(const nas_space *self) { return ((const cell_options *)nas_space_options(self))->form[0] == 'c'; }
+
+static const cell_data *data_of(const nas_space *self) { return nas_space_data((nas_space *)self); }
+
+static const char *const plain[] = {"none", "skip_connect", "avg_pool_3x3"};
+
+static nas_status check_op(const nas_space *self, const char *name, nas_err *err) {
+  const nas_net_neurons *neurons = nas_net_known_neurons();
+  nas_guess guess = nas_guess_for(name);
+  if (!strcmp(name, plain[2]) && !is_conv(self))
+    return nas_fail(err, NAS_E_BAD_INPUT, "operations", "%s needs images; take form: conv or leave it out", name);
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+    if (!strcmp(name, plain[i])) return NAS_OK;
+    nas_guess_add(&guess, plain[i]);
+  }
+  if (neurons && neurons->name(name)) return NAS_OK;
+  for (int i = 0; neurons && neurons->nearest(i); i++) nas_guess_add(&guess, neurons->nearest(i));
+  return nas_fail(err, NAS_E_UNKNOWN_NAME, "operations", "no operation or neuron type '%s'%s", name,
+                  nas_guess_text(&guess));
+}
+
+static nas_status read_operations(nas_space *self, cell_data *d, nas_err *err) {
+  const cell_options *o = nas_space_options(self);
+  nas_text_put(d->text, sizeof d->text, "%s", o->operations);
+  char *rest = NULL;
+  for (char *word = strtok_r(d->text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
+    if (d->n_ops == OPS_MAX) return nas_fail(err, NAS_E_OUT_OF_RANGE, "operations", "more than %d", OPS_MAX);
+    NAS_TRY(check_op(self, word, err));
+    for (int i = 0; i < d->n_ops; i++)
+      if (!strcmp(d->ops[i], word)) return nas_fail(err, NAS_E_BAD_INPUT, "operations", "'%s' is there twice", word);
+    d->ops[d->n_ops++] = word;
+  }
+  if (d->n_ops < 2) return nas_fail(err, NAS_E_BAD_INPUT, "operations", "a space needs at least 2");
+  if (o->kernel % 2 == 0) return nas_fail(err, NAS_E_OUT_OF_RANGE, "kernel", "%d; it must be odd", (int)o->kernel);
+  return NAS_OK;
+}
+
+static uint64_t size(const nas_space *self) {
+  uint64_t n = 1;
+  for (int e = 0; e < EDGES; e++) n *= data_of(self)->n_ops;
+  return n;
+}
+
+static nas_status at(const nas_space *self, uint64_t index, nas_arch *out, nas_err *err) {
+  (void)err;
+  *out = (nas_arch){.n = EDGES};
+  for (int e = EDGES; e-- > 0; index /= data_of(self)->n_ops) out->gene[e] = (uint8_t)(index % data_of(self)->n_ops);
+  return NAS_OK;
+}
+
+static bool index_of(const nas_space *self, const nas_arch *arch, uint64_t *out) {
+  *out = 0;
+  for (int e = 0; e < EDGES; e++) *out = *out * data_of(self)->n_ops + arch->gene[e];
+  return true;
+}
+
+/* ---- classes ---- */
+
+static uint64_t mixed(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+/* A number for the sum that the output is: terms add up, so their order and nesting do not matter; 0 is zero. */
+static uint64_t sum_of(const cell_data *d, const nas_arch *arch) {
+  uint64_t value[NODES] = {0x9e3779b97f4a7c15u};
+  for (int to = 1, e = 0; to < NODES; to++)
+    for (int from = 0; from < to; from++, e++) {
+      const char *op = d->ops[arch->gene[e]];
+      if (!value[from] || !strcmp(op, plain[0])) continue;
+      value[to] += strcmp(op, plain[1]) ? mixed(value[from] + 0x632be59bd9b4e019u * (arch->gene[e] + 1u)) : value[from];
+    }
+  return value[NODES - 1];
+}
+
+static nas_status make_classes(nas_space *self, cell_data *d, nas_err *err) {
+  uint64_t cells = size(self);
+  if (cells > CELLS_MAX) return NAS_OK;
+  uint32_t slots = 1;
+  while (slots < 2 * cells) slots *= 2;
+  uint64_t *hash = calloc(slots, sizeof *hash);
+  uint32_t *class_at = calloc(slots, sizeof *class_at);
+  d->class_of = calloc(cells, sizeof *d->class_of);
+  d->first_with = calloc(cells, sizeof *d->first_with);
+  bool ok = hash && class_at && d->class_of && d->first_with;
+  for (uint32_t i = 0; ok && i < cells; i++) {
+    nas_arch arch;
+    at(self, i, &arch, NULL);
+    uint64_t key = mixed(sum_of(d, &arch)) | 1;
+    uint32_t slot = (uint32_t)(key >> 32) & (slots - 1);
+    while (hash[slot] && hash[slot] != key) slot = (slot + 1) & (slots - 1);
+    if (!hash[slot]) {
+      hash[slot] = key;
+      class_at[slot] = d->n_classes;
+      d->first_with[d->n_classes++] = i;
+    }
+    d->class_of[i] = class_at[slot];
+  }
+  free(hash);
+  free(class_at);
+  d->size = (uint32_t)cells;
+  return ok ? NAS_OK : nas_fail_memory(err, "the classes of a space");
+}
+
+static nas_status open_space(nas_space *self, nas_err *err) {
+  cell_data *d = nas_space_data(self);
+  NAS_TRY(read_operations(self, d, err));
+  return make_classes(self, d, err);
+}
+
+static void close_space(nas_space *self) {
+  cell_data *d = nas_space_data(self);
+  free(d->class_of);
+  free(d->first_with);
+}
+
+static uint64_t classes(const nas_space *self) { return data_of(self)->n_classes; }
+
+static bool class_of(const nas_space *self, const nas_arch *arch, uint64_t *out) {
+  uint64_t index;
+  if (!data_of(self)->size) return false;
+  index_of(self, arch, &index);
+  *out = data_of(self)->class_of[index];
+  return true;
+}
+
+static nas_status class_first(const nas_space *self, uint64_t class_id, nas_arch *out, nas_err *err) {
+  return at(self, data_of(self)->first_with[class_id], out, err);
+}
+
+/* ---- text ---- */
+
+static uint8_t genes(const nas_space *self) {
+  (void)self;
+  return EDGES;
+}
+
+static uint8_t choices(const nas_space *self, uint8_t gene) {
+  (void)gene;
+  return data_of(self)->n_ops;
+}
+
+static const char *choice_name(const nas_space *self, uint8_t gene, uint8_t choice) {
+  (void)gene;
+  return choice < data_of(self)->n_ops ? data_of(self)->ops[choice] : NULL;
+}
+
+static nas_status format(const nas_space *self, const nas_arch *arch, nas_str *out) {
+  for (int to = 1, e = 0; to < NODES; to++) {
+    nas_str_add(out, to > 1 ? "+|" : "|");
+    for (int from = 0; from < to; from++, e++) nas_str_fmt(out, "%s~%d|", data_of(self)->ops[arch->gene[e]], from);
+  }
+  return NAS_OK;
+}
+
+/* The text of the first cell of its class. */
+static nas_status canonical(const nas_space *self, const nas_arch *arch, nas_str *out) {
+  uint64_t id;
+  nas_arch first;
+  if (class_of(self, arch, &id)) {
+    class_first(self, id, &first, NULL);
+    return format(self, &first, out);
+  }
+  nas_str_fmt(out, "sum-%016llx", (unsigned long long)sum_of(data_of(self), arch));
+  return NAS_OK;
+}
+
+static nas_status read_edge(const nas_space *self, const char *text, const char **at_text, int from, uint8_t *gene,
+                            nas_err *err) {
+  const cell_data *d = data_of(self);
+  char where[32], name[48];
+  size_t n = strcspn(*at_text, "~|+");
+  nas_text_put(where, sizeof where, "arch:%d", (int)(*at_text - text) + 1);
+  nas_text_put(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), *at_text);
+  nas_guess guess = nas_guess_for(name);
+  for (*gene = 0; *gene < d->n_ops && strcmp(d->ops[*gene], name) != 0; (*gene)++) nas_guess_add(&guess, d->ops[*gene]);
+  if (*gene == d->n_ops)
+    return nas_fail(err, NAS_E_UNKNOWN_NAME, where, "no operation '%s' in this space%s", name, nas_guess_text(&guess));
+  const char *rest = *at_text + n;
+  nas_text_put(where, sizeof where, "arch:%d", (int)(rest - text) + 1);
+  if (rest[0] != '~' || rest[1] != '0' + from || rest[2] != '|')
+    return nas_fail(err, NAS_E_BAD_INPUT, where,
+                    "expected ~%d| after the operation; the form is "
+                    "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|",
+                    from);
+  *at_text = rest + 3;
+  return NAS_OK;
+}
+
+static nas_status parse(const nas_space *self, const char *text, nas_arch *out, nas_err *err) {
+  *out = (nas_arch){.n = EDGES};
+  const char *place = text;
+  char where[32];
+  for (int to = 1, e = 0; to < NODES; to++) {
+    const char *begin = to > 1 ? "+|" : "|";
+    nas_text_put(where, sizeof where, "arch:%d", (int)(place - text) + 1);
+    if (strncmp(place, begin, strlen(begin)) != 0)
+      return nas_fail(err, NAS_E_BAD_INPUT, where,
+                      "expected '%s' before the edges of node %d; the form is "
+                      "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|",
+                      begin, to);
+    place += strlen(begin);
+    for (int from = 0; from < to; from++, e++) NAS_TRY(read_edge(self, text, &place, from, &out->gene[e], err));
+  }
+  nas_text_put(where, sizeof where, "arch:%d", (int)(place - text) + 1);
+  return *place ? nas_fail(err, NAS_E_BAD_INPUT, where, "the cell is complete, but more follows") : NAS_OK;
+}
+
+/* ---- network ---- */
+
+/* One edge: the neurons, then a batch norm that brings them to one scale. */
+static nas_status add_edge(const nas_space *self, const char *op, const char *prefix, int32_t in, nas_net *net,
+                           int32_t *out, nas_err *err) {
+  const cell_options *o = nas_space_options(self);
+  char label[64];
+  *out = in;
+  if (!strcmp(op, plain[1])) return NAS_OK;
+  nas_text_put(label, sizeof label, "%s.pool", prefix);
+  if (!strcmp(op, plain[2])) return nas_net_pool(net, "avg_pool", in, 3, 1, 1, label, out, err);
+  nas_text_put(label, sizeof label, "%s.n", prefix);
+  NAS_TRY(nas_net_neuron(net, in, op, (int32_t)o->width, is_conv(self) ? (int32_t)o->kernel : 0, "", label, out, err));
+  nas_text_put(label, sizeof label, "%s.bn", prefix);
+  return nas_net_batch_norm(net, *out, label, out, err);
+}
+
+static nas_status add_cell(const nas_space *self, const nas_arch *arch, const char *prefix, nas_net *net, int32_t *x,
+                           nas_err *err) {
+  int32_t value[NODES] = {*x};
+  bool zero[NODES] = {false};
+  for (int to = 1, e = 0; to < NODES; to++) {
+    int32_t terms[NODES], n = 0;
+    char label[64];
+    for (int from = 0; from < to; from++, e++) {
+      const char *op = data_of(self)->ops[arch->gene[e]];
+      if (!strcmp(op, plain[0]) || zero[from]) continue;
+      nas_text_put(label, sizeof label, "%s.e%d-%d", prefix, from, to);
+      NAS_TRY(add_edge(self, op, label, value[from], net, &terms[n++], err));
+    }
+    zero[to] = n == 0;
+    nas_text_put(label, sizeof label, "%s.node%d", prefix, to);
+    if (n == 0) NAS_TRY(nas_net_zero(net, value[0], label, &value[to], err));
+    else if (n == 1) value[to] = terms[0];
+    else NAS_TRY(nas_net_add(net, terms, n, label, &value[to], err));
+  }
+  *x = value[NODES - 1];
+  return NAS_OK;
+}
+
+static nas_status net(const nas_space *self, const nas_arch *arch, nas_task task, nas_net *made, nas_err *err) {
+  const cell_options *o = nas_space_options(self);
+  int32_t x, width = (int32_t)o->width;
+  char label[64];
+  if (is_conv(self)) NAS_TRY(nas_net_conv2d(made, NAS_NET_INPUT, width, 3, 1, 1, 1, false, "stem.conv", &x, err));
+  else NAS_TRY(nas_net_linear(made, NAS_NET_INPUT, width, "stem.linear", &x, err));
+  NAS_TRY(nas_net_batch_norm(made, x, "stem.bn", &x, err));
+  for (int stage = 0; stage < o->stages; stage++) {
+    nas_text_put(label, sizeof label, "down%d", stage);
+    if (stage && is_conv(self)) NAS_TRY(nas_net_pool(made, "avg_pool", x, 2, 2, 0, label, &x, err));
+    for (int cell = 0; cell < o->cells; cell++) {
+      nas_text_put(label, sizeof label, "s%d.c%d", stage, cell);
+      NAS_TRY(add_cell(self, arch, label, made, &x, err));
+    }
+  }
+  NAS_TRY(nas_net_batch_norm(made, x, "head.bn", &x, err));
+  NAS_TRY(nas_net_relu(made, x, "head.relu", &x, err));
+  if (is_conv(self)) NAS_TRY(nas_net_global_pool(made, x, "head.pool", &x, err));
+  NAS_TRY(nas_net_linear(made, x, task.classes, "head.classifier", &x, err));
+  return nas_net_set_output(made, x, err);
+}
+
+extern const nas_space_type nas_space_type_neuron_cell;
+const nas_space_type nas_space_type_neuron_cell = {
+    .name = "neuron-cell",
+    .version = 1,
+    .summary = "cells of four nodes whose six edges are neuron types of your choice, dense or convolutional",
+    .citation = "the cell of X. Dong, Y. Yang, NAS-Bench-201, ICLR 2020",
+    .options = options,
+    .options_size = sizeof(cell_options),
+    .data_size = sizeof(cell_data),
+    .open = open_space,
+    .close = close_space,
+    .genes = genes,
+    .choices = choices,
+    .choice_name = choice_name,
+    .parse = parse,
+    .format = format,
+    .canonical = canonical,
+    .size = size,
+    .at = at,
+    .index = index_of,
+    .classes = classes,
+    .class_of = class_of,
+    .class_first = class_first,
+    .net = net,
+};

@@ -1,0 +1,93 @@
+/* The space neuron-cell through the program: counts, grammar, classes, training, and what it refuses. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+
+static json_t *run_json(const char *arguments) {
+  char *out, *err;
+  int code = nas_run(&out, &err, "%s %s --json", nas_program(), arguments);
+  if (code) fail_msg("%s: exit %d, %s", arguments, code, err);
+  json_error_t error;
+  json_t *root = json_loads(out, 0, &error);
+  if (!root) fail_msg("%s: %s", arguments, error.text);
+  free(out);
+  free(err);
+  return root;
+}
+
+static void has_the_right_number_of_cells_and_classes(void **state) {
+  (void)state;
+  json_t *info = run_json("space info neuron-cell");
+  assert_int_equal(json_integer_value(json_object_get(info, "architectures")), 262144); /* 8^6 */
+  assert_int_equal(json_integer_value(json_object_get(info, "classes")), 138498);
+  json_decref(info);
+  /* Both numbers of classes were counted by a program of their own, which compares sums as sorted lists of terms. */
+  info = run_json("space info neuron-cell -o form=conv -o operations=none,skip_connect,linear,rbf,avg_pool_3x3");
+  assert_int_equal(json_integer_value(json_object_get(info, "architectures")), 15625);
+  assert_int_equal(json_integer_value(json_object_get(info, "classes")), 4930);
+  json_decref(info);
+}
+
+static void equal_cells_share_a_canonical_form(void **state) {
+  (void)state;
+  static const char *const pairs[][2] = {
+      /* a sum does not care for the order of its terms, nor for what leads nowhere */
+      {"|pade~0|+|linear~0|none~1|+|none~0|skip_connect~1|skip_connect~2|",
+       "|linear~0|+|pade~0|none~1|+|none~0|skip_connect~1|skip_connect~2|"},
+      {"|rbf~0|+|none~0|none~1|+|linear~0|none~1|kuramoto~2|", "|none~0|+|pade~0|none~1|+|linear~0|none~1|none~2|"}};
+  for (size_t i = 0; i < 2; i++) {
+    json_t *a, *b;
+    char text[400];
+    snprintf(text, sizeof text, "space show neuron-cell '%s'", pairs[i][0]);
+    a = run_json(text);
+    snprintf(text, sizeof text, "space show neuron-cell '%s'", pairs[i][1]);
+    b = run_json(text);
+    assert_string_equal(json_string_value(json_object_get(a, "canonical")),
+                        json_string_value(json_object_get(b, "canonical")));
+    json_decref(a);
+    json_decref(b);
+  }
+}
+
+static void cells_train(void **state) {
+  (void)state;
+  const char *conv = "-o space.form=conv -o space.width=4";
+  for (int i = 0; i < 2; i++) {
+    char *out, *err;
+    int code =
+        nas_run(&out, &err,
+                "%s train --space neuron-cell --arch '|pade~0|+|aptx~0|rbf~1|+|kan-rbf~0|kuramoto~1|skip_connect~2|' "
+                "--dataset shapes -o recipe.epochs=1 %s --seed 3 --quiet",
+                nas_program(), i ? conv : "");
+    if (code) fail_msg("exit %d, %s", code, err);
+    free(out);
+    free(err);
+  }
+}
+
+static void refused(const char *arguments, const char *part) {
+  char *out, *err;
+  int code = nas_run(&out, &err, "%s %s", nas_program(), arguments);
+  assert_int_equal(code, 2);
+  if (!strstr(err, part)) fail_msg("%s: '%s' does not say '%s'", arguments, err, part);
+  free(out);
+  free(err);
+}
+
+static void say_what_is_wrong(void **state) {
+  (void)state;
+  refused("space info neuron-cell -o operations=none,kan-rfb", "did you mean 'kan-rbf'");
+  refused("space info neuron-cell -o operations=none,avg_pool_3x3", "form: conv");
+  refused("space info neuron-cell -o operations=none", "at least 2");
+  refused("space info neuron-cell -o operations=none,linear,none", "twice");
+  refused("space info neuron-cell -o width=-3", "width");
+  refused("space info neuron-cell -o form=conv -o kernel=4", "odd");
+  refused("space show neuron-cell '|pade~0|+|skip_connect~0|kan-rbf~0|+|none~0|none~1|none~2|'", "~1|");
+  refused("space show neuron-cell '|paed~0|+|none~0|none~1|+|none~0|none~1|none~2|'", "did you mean 'pade'");
+}
+
+NAS_SUITE(NeuronCell, NAS_CASE(has_the_right_number_of_cells_and_classes), NAS_CASE(equal_cells_share_a_canonical_form),
+          NAS_CASE(cells_train), NAS_CASE(say_what_is_wrong))
