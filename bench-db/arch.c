@@ -13,14 +13,19 @@
   " AND (?4 IS NULL OR d.name = ?4 OR substr(d.name, 1, length(?4) + 1) = ?4 || '@') AND "                     \
   "(?5 IS NULL OR t.seed = ?5))"
 
+#define FIGURES                                                                                               \
+  "e.train_loss, e.train_accuracy, e.valid_loss, e.valid_accuracy, e.test_loss, e.test_accuracy, e.seconds, " \
+  "e.valid_seconds"
+
 static const char sql_architectures[] =
     "SELECT space, arch, \"index\", canonical, class, " ASKED
     " IS TRUE AS asked FROM architecture WHERE (space, canonical) IN (SELECT space, canonical FROM architecture "
     "WHERE " ASKED ") ORDER BY asked DESC, space, \"index\", arch";
 static const char sql_trials[] = "SELECT * FROM result WHERE trial IN " TRIALS " ORDER BY campaign, number";
 static const char sql_epochs[] =
-    "SELECT trial, campaign, dataset, recipe, seed, epoch, train_loss, train_accuracy, valid_loss, valid_accuracy, "
-    "test_loss, test_accuracy, seconds, valid_seconds FROM curve WHERE trial IN " TRIALS " ORDER BY trial, epoch";
+    "SELECT e.trial, t.campaign, d.name AS dataset, r.name AS recipe, t.seed, e.epoch, " FIGURES " FROM " NAS_DB_EPOCHS
+    " e JOIN trial t ON t.id = e.trial JOIN dataset d ON d.id = t.dataset JOIN recipe r ON r.id = t.recipe WHERE "
+    "e.trial IN " TRIALS " ORDER BY e.trial, e.epoch";
 /* One architecture at a time: SQLite looks it up in the view only by constants. */
 static const char sql_means[] = "SELECT * FROM per_architecture WHERE space = ?1 AND arch = ?2 AND " ON_DATASET
                                 " ORDER BY dataset, recipe, space_options";
@@ -99,7 +104,13 @@ nas_status nas_db_curve(nas_db *db, int64_t trial, nas_rows *out, nas_err *err) 
   NAS_TRY(nas_db_step_row(db, s, &row, "read the table", err));
   sqlite3_reset(s);
   if (!row) return nas_fail(err, NAS_E_NOT_FOUND, db->path, "the table holds no trial %lld", (long long)trial);
-  NAS_TRY(nas_db_prepare(db, "SELECT * FROM curve WHERE trial = ? ORDER BY epoch", &s, err));
+  NAS_TRY(
+      nas_db_prepare(db,
+                     "SELECT e.trial, t.campaign, a.space, a.arch, a.\"index\", d.name AS dataset, r.name AS recipe, "
+                     "t.seed, e.epoch, " FIGURES " FROM " NAS_DB_EPOCHS
+                     " e JOIN trial t ON t.id = e.trial JOIN architecture a ON a.id = t.architecture JOIN dataset d "
+                     "ON d.id = t.dataset JOIN recipe r ON r.id = t.recipe WHERE e.trial = ? ORDER BY e.epoch",
+                     &s, err));
   sqlite3_bind_int64(s, 1, trial);
   return nas_db_send(db, s, nas_rows_sink(out), err);
 }

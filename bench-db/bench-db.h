@@ -26,6 +26,10 @@ typedef enum nas_db_mode {
 nas_status nas_db_open(const char *path, nas_db_mode mode, nas_db **out, nas_err *err);
 void nas_db_close(nas_db *db); /* merges the WAL into the file and removes it; NULL is fine */
 
+/* Makes a table of an older schema version one of this; *from: the version it had. The file changes as a whole or, on
+ * any error or crash, not at all. Errors: as nas_db_open. */
+nas_status nas_db_migrate(const char *path, int *from, nas_err *err);
+
 /* Groups writes into one durable transaction; not nested. A failed write inside rolls the whole back. */
 nas_status nas_db_begin(nas_db *db, nas_err *err);
 nas_status nas_db_commit(nas_db *db, nas_err *err);
@@ -38,6 +42,9 @@ typedef struct nas_db_dataset {
   const char *digest, *split;
   int64_t n_train, n_valid, n_test;
   int32_t channels, height, width, classes;
+  const char
+      *splits[3]; /* what the field calls the images of train_, valid_ and test_ figures; NULL: train, valid, test
+                   */
 } nas_db_dataset;
 
 typedef struct nas_db_recipe {
@@ -98,6 +105,7 @@ typedef struct nas_db_trial {
   int64_t told; /* tell order from 0; -1 = not finished */
   int32_t attempt, worker;
   bool finished;
+  bool mean;              /* a published mean over seeds: there is no seed, and there may be no curve */
   char *arch, *canonical; /* owned */
   int64_t index, class_id, params, macs;
   nas_result result; /* owned; epochs and metrics only when loaded with them */

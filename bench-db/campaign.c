@@ -26,18 +26,21 @@ static void bind_dataset(sqlite3_stmt *stmt, const nas_db_dataset *d) {
   nas_db_bind_text(stmt, 4, d->split);
 }
 
-static nas_status dataset_id(nas_db *db, const nas_db_dataset *d, int64_t *id, nas_err *err) {
+nas_status nas_db_dataset_id(nas_db *db, const nas_db_dataset *d, int64_t *id, nas_err *err) {
   sqlite3_stmt *find, *add;
   NAS_TRY(nas_db_prepare(db, "SELECT id FROM dataset WHERE name = ? AND options = ? AND digest = ? AND split = ?",
                          &find, err));
-  NAS_TRY(nas_db_prepare(db,
-                         "INSERT INTO dataset (name, options, digest, split, n_train, n_valid, n_test, channels, "
-                         "height, width, classes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         &add, err));
+  NAS_TRY(
+      nas_db_prepare(db,
+                     "INSERT INTO dataset (name, options, digest, split, n_train, n_valid, n_test, channels, "
+                     "height, width, classes, train_split, valid_split, test_split) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                     "?, ?, ?, coalesce(?, 'train'), coalesce(?, 'valid'), coalesce(?, 'test'))",
+                     &add, err));
   bind_dataset(find, d);
   bind_dataset(add, d);
   const int64_t numbers[] = {d->n_train, d->n_valid, d->n_test, d->channels, d->height, d->width, d->classes};
   for (int i = 0; i < 7; i++) sqlite3_bind_int64(add, 5 + i, numbers[i]);
+  for (int i = 0; i < 3; i++) sqlite3_bind_text(add, 12 + i, d->splits[i], -1, SQLITE_STATIC);
   return find_or_add(db, find, add, "record the data set", id, err);
 }
 
@@ -47,7 +50,7 @@ static void bind_recipe(sqlite3_stmt *stmt, const nas_db_recipe *r) {
   nas_db_bind_text(stmt, 3, r->digest);
 }
 
-static nas_status recipe_id(nas_db *db, const nas_db_recipe *r, int64_t *id, nas_err *err) {
+nas_status nas_db_recipe_id(nas_db *db, const nas_db_recipe *r, int64_t *id, nas_err *err) {
   sqlite3_stmt *find, *add;
   NAS_TRY(nas_db_prepare(db, "SELECT id FROM recipe WHERE name = ? AND options = ? AND digest = ?", &find, err));
   NAS_TRY(nas_db_prepare(db, "INSERT INTO recipe (name, options, digest) VALUES (?, ?, ?)", &add, err));
@@ -68,8 +71,8 @@ static void bind_campaign(sqlite3_stmt *stmt, const nas_db_campaign *c, int64_t 
 
 static nas_status add_campaign(nas_db *db, const nas_db_campaign *c, int64_t *id, nas_err *err) {
   int64_t dataset = 0, recipe = 0;
-  NAS_TRY(dataset_id(db, &c->dataset, &dataset, err));
-  NAS_TRY(recipe_id(db, &c->recipe, &recipe, err));
+  NAS_TRY(nas_db_dataset_id(db, &c->dataset, &dataset, err));
+  NAS_TRY(nas_db_recipe_id(db, &c->recipe, &recipe, err));
   sqlite3_stmt *find, *add;
   NAS_TRY(
       nas_db_prepare(db,
@@ -123,6 +126,7 @@ static nas_status read_campaign(sqlite3_stmt *s, nas_db_campaign *c, nas_err *er
   d->classes = sqlite3_column_int(s, 22);
   const char **recipe[] = {&c->recipe.name, &c->recipe.options, &c->recipe.digest};
   for (int i = 0; i < 3; i++) *recipe[i] = take_text(s, 23 + i, &failed);
+  for (int i = 0; i < 3; i++) d->splits[i] = take_text(s, 26 + i, &failed);
   return failed ? nas_fail_memory(err, "a campaign") : NAS_OK;
 }
 
@@ -132,7 +136,8 @@ nas_status nas_db_campaign_load(nas_db *db, int64_t id, nas_db_campaign **out, n
   NAS_TRY(nas_db_prepare(db,
                          "SELECT c.id, c.name, config, space, space_options, evaluator, evaluator_options, strategy, "
                          "strategy_options, program, machine, seed, d.name, d.options, d.digest, split, n_train, "
-                         "n_valid, n_test, channels, height, width, classes, r.name, r.options, r.digest FROM campaign "
+                         "n_valid, n_test, channels, height, width, classes, r.name, r.options, r.digest, train_split, "
+                         "valid_split, test_split FROM campaign "
                          "c JOIN dataset d ON d.id = c.dataset JOIN recipe r ON r.id = c.recipe WHERE c.id = "
                          "coalesce(?, (SELECT max(id) FROM campaign))",
                          &s, err));
@@ -156,5 +161,6 @@ void nas_db_campaign_free(nas_db_campaign *c) {
       c->strategy,       c->strategy_options, c->program,     c->machine,        c->dataset.name, c->dataset.options,
       c->dataset.digest, c->dataset.split,    c->recipe.name, c->recipe.options, c->recipe.digest};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free((void *)(uintptr_t)texts[i]);
+  for (int i = 0; i < 3; i++) free((void *)(uintptr_t)c->dataset.splits[i]);
   free(c);
 }

@@ -46,7 +46,7 @@ static nas_status csv_row(void *arg, int n, const nas_value *values, nas_err *er
 
 static const char sql_epochs[] =
     "SELECT epoch, train_loss, train_accuracy, valid_loss, valid_accuracy, test_loss, test_accuracy, seconds, "
-    "valid_seconds FROM epoch WHERE trial = ? ORDER BY epoch";
+    "valid_seconds FROM " NAS_DB_EPOCHS " WHERE trial = ? ORDER BY epoch";
 
 static nas_status epoch_names(void *arg, int n, const char *const *names, nas_err *err) {
   (void)n, (void)err;
@@ -104,7 +104,7 @@ static const char sql_long[] =
     "SELECT x.trial, x.campaign, x.number, x.told, x.space, x.arch, x.\"index\", x.canonical, x.class, "
     "x.space_options, x.dataset, x.recipe, x.seed, x.params, x.macs, x.outcome, x.cause, e.epoch, e.train_loss, "
     "e.train_accuracy, e.valid_loss, e.valid_accuracy, e.test_loss, e.test_accuracy, e.seconds, e.valid_seconds "
-    "FROM result x LEFT JOIN epoch e ON e.trial = x.trial ORDER BY x.trial, e.epoch";
+    "FROM result x LEFT JOIN " NAS_DB_EPOCHS " e ON e.trial = x.trial ORDER BY x.trial, e.epoch";
 
 static nas_status export_all(export *x, nas_err *err) {
   sqlite3_stmt *s;

@@ -47,6 +47,10 @@ nas_status nas_db_header_check(const nas_db_header *h, const char *path, bool jo
   if (h->user_version < 1)
     return nas_fail(err, NAS_E_DB_VERSION, path, "the table has schema version %u, which never was in use",
                     h->user_version);
+  if (h->user_version < NAS_DB_SCHEMA_VERSION)
+    return nas_fail(err, NAS_E_DB_VERSION, path,
+                    "the table has the older schema version %u; `nascent db migrate` makes it version %d",
+                    h->user_version, NAS_DB_SCHEMA_VERSION);
   if (!journalled && h->size < h->claimed)
     return nas_fail(err, NAS_E_DB_UNREADABLE, path,
                     "the file is cut short: %lld of %lld bytes are here; restore it from a copy or a snapshot",

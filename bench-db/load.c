@@ -2,34 +2,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench-db/internal/curve.h"
 #include "bench-db/internal/db.h"
 
-static void read_epoch(sqlite3_stmt *s, nas_epoch *e) {
-  e->epoch = sqlite3_column_int(s, 0);
-  double *figures[] = {&e->train_loss, &e->train_accuracy, &e->valid_loss, &e->valid_accuracy,
-                       &e->test_loss,  &e->test_accuracy,  &e->seconds,    &e->valid_seconds};
-  for (int k = 0; k < 8; k++) *figures[k] = nas_db_column_real(s, 1 + k);
+nas_status nas_db_load_epochs(nas_db *db, int64_t trial, nas_result *result, nas_err *err) {
+  sqlite3_stmt *s;
+  bool row;
+  NAS_TRY(nas_db_prepare(db,
+                         "SELECT t.epochs, l.data FROM learning_curve l JOIN trial t ON t.id = l.trial WHERE l.trial = "
+                         "?",
+                         &s, err));
+  sqlite3_bind_int64(s, 1, trial);
+  NAS_TRY(nas_db_step_row(db, s, &row, "read a curve", err));
+  if (!row) return NAS_OK;
+  const void *bytes = sqlite3_column_blob(s, 1);
+  nas_status status =
+      nas_curve_unpack(bytes, (size_t)sqlite3_column_bytes(s, 1), (size_t)sqlite3_column_int64(s, 0), result, err);
+  sqlite3_reset(s);
+  if (status != NAS_E_BAD_INPUT) return status;
+  return nas_fail(err, NAS_E_DB_UNREADABLE, db->path,
+                  "the learning curve of trial %lld is damaged; restore the table from a copy or a snapshot",
+                  (long long)trial);
 }
 
 nas_status nas_db_load_curve(nas_db *db, int64_t trial, nas_result *result, nas_err *err) {
   sqlite3_stmt *s;
   bool row;
-  NAS_TRY(nas_db_prepare(db,
-                         "SELECT epoch, train_loss, train_accuracy, valid_loss, valid_accuracy, test_loss, "
-                         "test_accuracy, seconds, valid_seconds FROM epoch WHERE trial = ? ORDER BY epoch",
-                         &s, err));
-  sqlite3_bind_int64(s, 1, trial);
-  for (;;) {
-    NAS_TRY(nas_db_step_row(db, s, &row, "read a curve", err));
-    if (!row) break;
-    nas_epoch e;
-    read_epoch(s, &e);
-    nas_status status = nas_result_add_epoch(result, &e, err);
-    if (status != NAS_OK) {
-      sqlite3_reset(s);
-      return status;
-    }
-  }
+  NAS_TRY(nas_db_load_epochs(db, trial, result, err));
   NAS_TRY(nas_db_prepare(db, "SELECT name, value FROM metric WHERE trial = ? ORDER BY name", &s, err));
   sqlite3_bind_int64(s, 1, trial);
   for (;;) {
@@ -63,6 +62,7 @@ static nas_status read_trial(nas_db *db, sqlite3_stmt *s, nas_db_trial *t, nas_e
   t->number = (uint64_t)sqlite3_column_int64(s, 2);
   t->asked_after = (uint64_t)sqlite3_column_int64(s, 3);
   t->seed = (uint64_t)sqlite3_column_int64(s, 4);
+  t->mean = sqlite3_column_type(s, 4) == SQLITE_NULL;
   t->told = nas_db_column_count(s, 5);
   t->attempt = sqlite3_column_int(s, 6);
   t->worker = (int32_t)nas_db_column_count(s, 7);

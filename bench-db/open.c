@@ -60,6 +60,7 @@ static nas_status connect_to(nas_db *db, const char *name, int flags, nas_err *e
   /* A damaged or hostile file must not run code or be misread. */
   sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+  NAS_TRY(nas_db_add_functions(db, err));
   return nas_db_exec(db, "PRAGMA cell_size_check = ON", "open the table", err);
 }
 

@@ -1,4 +1,4 @@
--- The schema of a table, version 1 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
+-- The schema of a table, version 2 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
 -- other programs. Accuracies are top-1 in percent, losses are means over images in nats, times are seconds, sizes are
 -- bytes. A figure that was not measured, or that was not a number, is NULL.
 
@@ -29,6 +29,9 @@ CREATE TABLE dataset (
   height INTEGER NOT NULL,   -- of an image, in pixels
   width INTEGER NOT NULL,    -- of an image, in pixels
   classes INTEGER NOT NULL,  -- number of labels
+  train_split TEXT NOT NULL, -- what the field calls the images of train_ figures: train
+  valid_split TEXT NOT NULL, -- likewise of valid_ figures: x-valid, valid, ...
+  test_split TEXT NOT NULL,  -- likewise of test_ figures: ori-test, x-test, test, ...
   UNIQUE (name, options, digest, split)
 ) STRICT;
 
@@ -69,7 +72,7 @@ CREATE TABLE trial (
   architecture INTEGER NOT NULL REFERENCES architecture (id),
   dataset INTEGER NOT NULL REFERENCES dataset (id),
   recipe INTEGER NOT NULL REFERENCES recipe (id),
-  seed INTEGER NOT NULL,              -- of initialisation, shuffling and augmentation
+  seed INTEGER,                       -- of initialisation, shuffling and augmentation; NULL: a published mean over seeds
   params INTEGER CHECK (params >= 0), -- trainable numbers of the network
   macs INTEGER CHECK (macs >= 0),     -- multiply-accumulates per image
   attempt INTEGER NOT NULL DEFAULT 0, -- how often the trial was begun; 0 while it waits
@@ -78,26 +81,27 @@ CREATE TABLE trial (
   cause_code INTEGER,                 -- number of the error behind the outcome; NULL when there is none
   cause_where TEXT,                   -- the place the error names; NULL when there is none
   cause TEXT,                         -- why the outcome is not ok; NULL when it is
-  epochs INTEGER,                     -- number of epochs in the curve; NULL until the trial is finished
+  epochs INTEGER,                     -- number of epochs trained; NULL until the trial is finished
+  train_loss REAL,                    -- of the last epoch, as are the next five
+  train_accuracy REAL,                -- over training images
+  valid_loss REAL,                    -- over validation images
+  valid_accuracy REAL,                -- likewise
+  test_loss REAL,                     -- over test images; never shown to a strategy
+  test_accuracy REAL,                 -- likewise
+  train_seconds REAL,                 -- of training, all epochs together
+  valid_seconds REAL,                 -- of one evaluation, the last one
   UNIQUE (campaign, number),
   CHECK ((outcome IS NULL) = (epochs IS NULL))
 ) STRICT;
 CREATE INDEX trial_by_architecture ON trial (architecture);
+CREATE INDEX trial_by_epochs ON trial (epochs);
 
--- One row per epoch of a trial's training curve.
-CREATE TABLE epoch (
-  trial INTEGER NOT NULL REFERENCES trial (id),
-  epoch INTEGER NOT NULL CHECK (epoch >= 1), -- from 1
-  train_loss REAL,     -- over the epoch's training images, as they were seen
-  train_accuracy REAL, -- likewise
-  valid_loss REAL,     -- over the validation images, after the epoch
-  valid_accuracy REAL, -- likewise
-  test_loss REAL,      -- over the test images, after the epoch; never shown to a strategy
-  test_accuracy REAL,  -- likewise
-  seconds REAL,        -- of training
-  valid_seconds REAL,  -- of evaluation on validation and test images
-  PRIMARY KEY (trial, epoch)
-) STRICT, WITHOUT ROWID;
+-- One row per trial with a learning curve: eight figures for each epoch, packed so that the numbers keep their bits. The
+-- view `epoch` unpacks them; docs/schema.md describes the bytes.
+CREATE TABLE learning_curve (
+  trial INTEGER PRIMARY KEY REFERENCES trial (id),
+  data BLOB NOT NULL -- eight headers of 32 characters, then a column of numbers for each figure
+) STRICT;
 
 -- One row per named number of a trial: params, macs, peak_bytes, seconds, ...
 CREATE TABLE metric (
@@ -115,24 +119,73 @@ CREATE TABLE tell (
   PRIMARY KEY (campaign, told)
 ) STRICT, WITHOUT ROWID;
 
+-- The figures of every epoch one by one: figure 0 is train_loss, then train_accuracy, valid_loss, valid_accuracy,
+-- test_loss, test_accuracy, seconds, valid_seconds. Plain SQL, so that any program unpacks `learning_curve`: the number
+-- before the last is 0 for NULL, a fraction of percent (kind 2), or the bits of a double (kinds 1 and 3).
+CREATE VIEW epoch_figure AS
+WITH RECURSIVE
+  e(epoch) AS (SELECT 1 UNION ALL SELECT epoch + 1 FROM e WHERE epoch < (SELECT max(epochs) FROM trial)),
+  f(figure) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7))
+SELECT l.trial, e.epoch, f.figure,
+       (SELECT CASE
+                 WHEN kind = 0 OR code = 0 AND kind < 3 THEN NULL
+                 WHEN kind = 2 THEN 100.0 * (code - 1) / base
+                 WHEN bits >> 52 & 2047 = 2047 THEN iif(bits & 4503599627370495, NULL, iif(bits < 0, -9e999, 9e999))
+                 ELSE iif(bits < 0, -1, 1) * pow(2, max(bits >> 52 & 2047, 1) - 1075)
+                      * ((bits & 4503599627370495) | iif(bits >> 52 & 2047, 4503599627370496, 0))
+               END
+        FROM (SELECT kind, base, code, iif(kind = 3, code, (base + code - 1) << shift) AS bits
+              FROM (SELECT kind, base, shift,
+                (instr('0123456789ABCDEF', substr(digits, 1, 1)) - 1 << 60) | (instr('0123456789ABCDEF', substr(digits, 2, 1)) - 1 << 56) |
+                (instr('0123456789ABCDEF', substr(digits, 3, 1)) - 1 << 52) | (instr('0123456789ABCDEF', substr(digits, 4, 1)) - 1 << 48) |
+                (instr('0123456789ABCDEF', substr(digits, 5, 1)) - 1 << 44) | (instr('0123456789ABCDEF', substr(digits, 6, 1)) - 1 << 40) |
+                (instr('0123456789ABCDEF', substr(digits, 7, 1)) - 1 << 36) | (instr('0123456789ABCDEF', substr(digits, 8, 1)) - 1 << 32) |
+                (instr('0123456789ABCDEF', substr(digits, 9, 1)) - 1 << 28) | (instr('0123456789ABCDEF', substr(digits, 10, 1)) - 1 << 24) |
+                (instr('0123456789ABCDEF', substr(digits, 11, 1)) - 1 << 20) | (instr('0123456789ABCDEF', substr(digits, 12, 1)) - 1 << 16) |
+                (instr('0123456789ABCDEF', substr(digits, 13, 1)) - 1 << 12) | (instr('0123456789ABCDEF', substr(digits, 14, 1)) - 1 << 8) |
+                (instr('0123456789ABCDEF', substr(digits, 15, 1)) - 1 << 4) | (instr('0123456789ABCDEF', substr(digits, 16, 1)) - 1 << 0) AS code
+                FROM (SELECT kind, base, shift,
+                             substr('0000000000000000' || iif(width, hex(substr(l.data, 1 + start + (e.epoch - 1) * width,
+                               width)), '01'), -16) AS digits
+                      FROM (SELECT cast(substr(l.data, 32 * f.figure + 1, 1) AS INTEGER) AS kind,
+                                   cast(substr(l.data, 32 * f.figure + 2, 1) AS INTEGER) AS width,
+                                   cast(substr(l.data, 32 * f.figure + 3, 2) AS INTEGER) AS shift,
+                                   cast(substr(l.data, 32 * f.figure + 5, 8) AS INTEGER) AS start,
+                                   cast(substr(l.data, 32 * f.figure + 13, 20) AS INTEGER) AS base LIMIT 1)
+                      LIMIT 1)
+                LIMIT 1)
+              LIMIT 1)) AS value
+FROM learning_curve l
+JOIN trial t ON t.id = l.trial
+JOIN e ON e.epoch <= t.epochs
+JOIN f;
+
+-- Every epoch of every learning curve.
+CREATE VIEW epoch AS
+SELECT trial, epoch, max(value) FILTER (WHERE figure = 0) AS train_loss,
+       max(value) FILTER (WHERE figure = 1) AS train_accuracy, max(value) FILTER (WHERE figure = 2) AS valid_loss,
+       max(value) FILTER (WHERE figure = 3) AS valid_accuracy, max(value) FILTER (WHERE figure = 4) AS test_loss,
+       max(value) FILTER (WHERE figure = 5) AS test_accuracy, max(value) FILTER (WHERE figure = 6) AS seconds,
+       max(value) FILTER (WHERE figure = 7) AS valid_seconds
+FROM epoch_figure
+GROUP BY trial, epoch;
+
 -- One row per trial, finished or not, with everything in words. Losses and accuracies are those of its last epoch.
 CREATE VIEW result AS
 SELECT t.id AS trial, t.campaign, t.number, w.told, a.space, a.arch, a."index", a.canonical, a.class,
        c.space_options, d.name AS dataset, r.name AS recipe, t.seed, t.epochs,
-       e.train_loss, e.train_accuracy, e.valid_loss, e.valid_accuracy, e.test_loss, e.test_accuracy,
-       coalesce((SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'seconds'),
-                (SELECT sum(s.seconds) FROM epoch s WHERE s.trial = t.id)) AS seconds,
+       t.train_loss, t.train_accuracy, t.valid_loss, t.valid_accuracy, t.test_loss, t.test_accuracy,
+       coalesce((SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'seconds'), t.train_seconds) AS seconds,
        coalesce(t.params, (SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'params')) AS params,
        coalesce(t.macs, (SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'macs')) AS macs,
        (SELECT cast(m.value AS INTEGER) FROM metric m WHERE m.trial = t.id AND m.name = 'peak_bytes') AS peak_bytes,
-       t.attempt, t.worker, t.outcome, t.cause
+       t.attempt, t.worker, t.outcome, t.cause, t.train_seconds, t.valid_seconds, d.valid_split, d.test_split
 FROM trial t
 JOIN architecture a ON a.id = t.architecture
 JOIN campaign c ON c.id = t.campaign
 JOIN dataset d ON d.id = t.dataset
 JOIN recipe r ON r.id = t.recipe
-LEFT JOIN tell w ON w.trial = t.id
-LEFT JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs;
+LEFT JOIN tell w ON w.trial = t.id;
 
 -- Finished trials, the best validation accuracy first (that is what may be chosen by), test accuracy beside it.
 CREATE VIEW leaderboard AS
@@ -202,11 +255,10 @@ GROUP BY canonical, space, space_options, dataset_id, recipe_id;
 CREATE VIEW progress AS
 SELECT c.id AS campaign, c.name, c.space, d.name AS dataset, r.name AS recipe, c.evaluator, c.strategy, c.seed,
        count(t.id) AS trials, count(t.outcome) AS finished, count(*) FILTER (WHERE t.outcome = 'ok') AS ok,
-       count(*) FILTER (WHERE t.outcome <> 'ok') AS failed, max(e.valid_accuracy) FILTER (WHERE t.outcome = 'ok')
+       count(*) FILTER (WHERE t.outcome <> 'ok') AS failed, max(t.valid_accuracy) FILTER (WHERE t.outcome = 'ok')
          AS valid_accuracy_best, c.created
 FROM campaign c
 JOIN dataset d ON d.id = c.dataset
 JOIN recipe r ON r.id = c.recipe
 LEFT JOIN trial t ON t.campaign = c.id
-LEFT JOIN epoch e ON e.trial = t.id AND e.epoch = t.epochs
 GROUP BY c.id;

@@ -1,6 +1,8 @@
 /* Recording trials: ask, start, finish. */
+#include <math.h>
 #include <string.h>
 
+#include "bench-db/internal/curve.h"
 #include "bench-db/internal/db.h"
 
 /* A space without canonical forms has none but the text itself. */
@@ -114,13 +116,56 @@ nas_status nas_db_trial_start(nas_db *db, int64_t trial, int32_t worker, int32_t
 
 /* ---- finish ---- */
 
+static nas_status check_epochs(nas_db *db, int64_t trial, const nas_result *r, nas_err *err) {
+  for (size_t i = 0; i < r->n_epochs; i++)
+    if (r->epochs[i].epoch != (int64_t)i + 1)
+      return nas_fail(err, NAS_E_BAD_INPUT, db->path, "epoch %d of trial %lld stands at place %zu of its curve",
+                      r->epochs[i].epoch, (long long)trial, i + 1);
+  return NAS_OK;
+}
+
+nas_status nas_db_add_curve(nas_db *db, int64_t trial, const nas_epoch *epochs, size_t n, nas_err *err) {
+  if (n == 0) return NAS_OK;
+  sqlite3_stmt *s;
+  nas_str data = {0};
+  nas_curve_pack(epochs, n, &data);
+  nas_status status = nas_str_check(&data, err);
+  if (status == NAS_OK) status = nas_db_prepare(db, "INSERT INTO learning_curve (trial, data) VALUES (?, ?)", &s, err);
+  if (status == NAS_OK) {
+    sqlite3_bind_int64(s, 1, trial);
+    sqlite3_bind_blob64(s, 2, data.s, data.len, SQLITE_STATIC);
+    status = nas_db_step_done(db, s, "record the curve", err);
+    sqlite3_clear_bindings(s);
+  }
+  nas_str_free(&data);
+  return status;
+}
+
+/* What the trial's own row repeats of its curve: the last epoch's figures and the seconds of training. */
+void nas_db_bind_last(sqlite3_stmt *s, int first, const nas_epoch *epochs, size_t n) {
+  if (n == 0) return;
+  const nas_epoch *last = &epochs[n - 1];
+  double seconds = 0;
+  bool timed = false;
+  for (size_t i = 0; i < n; i++) {
+    if (isnan(epochs[i].seconds)) continue;
+    seconds += epochs[i].seconds;
+    timed = true;
+  }
+  for (int k = 0; k < 6; k++) sqlite3_bind_double(s, first + k, nas_epoch_figure_of(last, k)); /* NaN becomes NULL */
+  if (timed) sqlite3_bind_double(s, first + 6, seconds);
+  sqlite3_bind_double(s, first + 7, last->valid_seconds);
+}
+
 /* The guard: only the newest attempt of an unfinished trial may end it. */
 static nas_status end_trial(nas_db *db, int64_t trial, int32_t attempt, const nas_result *r, bool *ended,
                             nas_err *err) {
   sqlite3_stmt *s;
   NAS_TRY(nas_db_prepare(db,
-                         "UPDATE trial SET outcome = ?, cause_code = ?, cause_where = ?, cause = ?, epochs = ? WHERE "
-                         "id = ? AND attempt = ? AND outcome IS NULL",
+                         "UPDATE trial SET outcome = ?, cause_code = ?, cause_where = ?, cause = ?, epochs = ?, "
+                         "train_loss = ?8, train_accuracy = ?9, valid_loss = ?10, valid_accuracy = ?11, test_loss = "
+                         "?12, test_accuracy = ?13, train_seconds = ?14, valid_seconds = ?15 WHERE id = ?6 AND attempt "
+                         "= ?7 AND outcome IS NULL",
                          &s, err));
   nas_db_bind_text(s, 1, nas_outcome_text(r->outcome));
   if (r->cause.code != 0) sqlite3_bind_int(s, 2, r->cause.code);
@@ -129,6 +174,7 @@ static nas_status end_trial(nas_db *db, int64_t trial, int32_t attempt, const na
   sqlite3_bind_int64(s, 5, (int64_t)r->n_epochs);
   sqlite3_bind_int64(s, 6, trial);
   sqlite3_bind_int(s, 7, attempt);
+  nas_db_bind_last(s, 8, r->epochs, r->n_epochs);
   NAS_TRY(nas_db_step_done(db, s, "finish the trial", err));
   *ended = sqlite3_changes(db->sqlite) == 1;
   if (*ended) return NAS_OK;
@@ -138,25 +184,6 @@ static nas_status end_trial(nas_db *db, int64_t trial, int32_t attempt, const na
   NAS_TRY(nas_db_step_row(db, s, &row, "finish the trial", err));
   sqlite3_reset(s);
   return row ? NAS_OK : unknown_trial(db, trial, err);
-}
-
-static nas_status add_curve(nas_db *db, int64_t trial, const nas_result *r, nas_err *err) {
-  sqlite3_stmt *s;
-  NAS_TRY(nas_db_prepare(db, "INSERT INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &s, err));
-  for (size_t i = 0; i < r->n_epochs; i++) {
-    const nas_epoch *e = &r->epochs[i];
-    /* The views read the last epoch's figures at (trial, number of epochs). */
-    if (e->epoch != (int64_t)i + 1)
-      return nas_fail(err, NAS_E_BAD_INPUT, db->path, "epoch %d of trial %lld stands at place %zu of its curve",
-                      e->epoch, (long long)trial, i + 1);
-    const double figures[] = {e->train_loss, e->train_accuracy, e->valid_loss, e->valid_accuracy,
-                              e->test_loss,  e->test_accuracy,  e->seconds,    e->valid_seconds};
-    sqlite3_bind_int64(s, 1, trial);
-    sqlite3_bind_int(s, 2, e->epoch);
-    for (int k = 0; k < 8; k++) sqlite3_bind_double(s, 3 + k, figures[k]); /* NaN becomes NULL */
-    NAS_TRY(nas_db_step_done(db, s, "record the curve", err));
-  }
-  return NAS_OK;
 }
 
 static nas_status add_metrics(nas_db *db, int64_t trial, const nas_result *r, nas_err *err) {
@@ -174,9 +201,10 @@ static nas_status add_metrics(nas_db *db, int64_t trial, const nas_result *r, na
 static nas_status finish_trial(nas_db *db, int64_t trial, int32_t attempt, const nas_result *r, bool *recorded,
                                nas_err *err) {
   bool ended;
+  NAS_TRY(check_epochs(db, trial, r, err));
   NAS_TRY(end_trial(db, trial, attempt, r, &ended, err));
   if (!ended) return NAS_OK;
-  NAS_TRY(add_curve(db, trial, r, err));
+  NAS_TRY(nas_db_add_curve(db, trial, r->epochs, r->n_epochs, err));
   NAS_TRY(add_metrics(db, trial, r, err));
   sqlite3_stmt *s;
   NAS_TRY(nas_db_prepare(db,

@@ -25,14 +25,24 @@ static const check checks[] = {
 #include "base/result.def"
 #undef NAS_OUTCOME
      "'')"},
-    {"curves have no gaps", false,
-     "SELECT 'the curve of trial ' || t.id || ' has ' || count(e.epoch) || ' epochs from ' || "
-     "coalesce(min(e.epoch), 0) || ' to ' || coalesce(max(e.epoch), 0) || ', not 1 to ' || coalesce(t.epochs, 0) FROM "
-     "trial t LEFT JOIN epoch e ON e.trial = t.id GROUP BY t.id HAVING count(e.epoch) <> coalesce(t.epochs, 0) OR "
-     "count(e.epoch) > 0 AND (min(e.epoch) <> 1 OR max(e.epoch) <> t.epochs)"},
+    {"curves are whole", false,
+     "SELECT 'the curve of trial ' || t.id || ' ' || curve_fault(l.data, coalesce(t.epochs, 0)) FROM learning_curve l "
+     "JOIN trial t ON t.id = l.trial WHERE curve_fault(l.data, coalesce(t.epochs, 0)) IS NOT NULL UNION ALL SELECT "
+     "'trial ' || t.id || ' has ' || t.epochs || ' epochs but no curve' FROM trial t JOIN campaign c ON c.id = "
+     "t.campaign WHERE t.epochs > 0 AND c.evaluator NOT LIKE 'import@%' AND NOT EXISTS (SELECT 1 FROM learning_curve "
+     "WHERE trial = t.id)"},
+    {"curves end as their trials say", false,
+     "SELECT 'trial ' || t.id || ' has other figures than the end of its curve' FROM learning_curve l JOIN trial t ON "
+     "t.id = l.trial WHERE t.epochs > 0 AND (t.train_loss IS NOT curve_figure(l.data, t.epochs, 0) OR t.train_accuracy "
+     "IS NOT curve_figure(l.data, t.epochs, 1) OR t.valid_loss IS NOT curve_figure(l.data, t.epochs, 2) OR "
+     "t.valid_accuracy IS NOT curve_figure(l.data, t.epochs, 3) OR t.test_loss IS NOT curve_figure(l.data, t.epochs, "
+     "4) OR t.test_accuracy IS NOT curve_figure(l.data, t.epochs, 5) OR t.valid_seconds IS NOT curve_figure(l.data, "
+     "t.epochs, 7))"},
     {"accuracies are percent", false,
-     "SELECT 'epoch ' || epoch || ' of trial ' || trial || ' has an accuracy outside 0 to 100' FROM epoch WHERE "
-     "min(coalesce(train_accuracy, 0), coalesce(valid_accuracy, 0), coalesce(test_accuracy, 0)) < 0 OR "
+     "SELECT 'epoch ' || epoch || ' of trial ' || trial || ' has an accuracy outside 0 to 100' FROM (SELECT trial, "
+     "epoch, train_accuracy, valid_accuracy, test_accuracy FROM " NAS_DB_EPOCHS " UNION ALL SELECT id, epochs, "
+     "train_accuracy, valid_accuracy, test_accuracy FROM trial WHERE id NOT IN (SELECT trial FROM learning_curve)) "
+     "WHERE min(coalesce(train_accuracy, 0), coalesce(valid_accuracy, 0), coalesce(test_accuracy, 0)) < 0 OR "
      "max(coalesce(train_accuracy, 0), coalesce(valid_accuracy, 0), coalesce(test_accuracy, 0)) > 100"},
     {"costs are not negative", false,
      "SELECT 'trial ' || id || ' has negative params or macs' FROM trial WHERE params < 0 OR macs < 0 UNION ALL SELECT "
@@ -55,7 +65,9 @@ static const check checks[] = {
     {"finished trials were told, and no others", false,
      "SELECT 'trial ' || t.id || iif(w.trial IS NULL, ' is finished but has no place in the order of results', ' is "
      "not finished, or of another campaign, but has a place in the order of results') FROM trial t LEFT JOIN tell w ON "
-     "w.trial = t.id WHERE (t.outcome IS NULL) <> (w.trial IS NULL) OR w.campaign <> t.campaign"},
+     "w.trial = t.id JOIN campaign c ON c.id = t.campaign WHERE c.evaluator NOT LIKE 'import@%' AND (t.outcome IS "
+     "NULL) "
+     "<> (w.trial IS NULL) OR w.campaign <> t.campaign"},
     {"asks follow tells", false,
      "SELECT 'trial ' || t.id || ' was asked after ' || t.asked_after || ' results of ' || coalesce(w.n, 0) FROM trial "
      "t LEFT JOIN (SELECT campaign, count(*) AS n FROM tell GROUP BY campaign) w ON w.campaign = t.campaign WHERE "

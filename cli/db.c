@@ -95,6 +95,7 @@ nas_status nas_cmd_db(nas_cli *cli, int argc, const char **argv, nas_err *err) {
                                       {"curve", "show the training curve of one trial", nas_db_curve_verb},
                                       {"export", "write all trials as CSV or JSON", nas_db_export_verb},
                                       {"verify", "check that a table is sound", nas_db_verify_verb},
+                                      {"migrate", "bring an older table to this version", nas_db_migrate_verb},
                                       {"sql", "run one SQL statement that only reads", nas_db_sql_verb},
                                       {NULL, NULL, NULL}};
   return nas_cli_dispatch(cli, "db", verbs, argc, argv, err);

@@ -11,7 +11,7 @@ void nas_plot_reset(nas_plot *p) {
 }
 
 void nas_plot_hold(nas_plot *p, double x, double y) {
-  if (!isfinite(x) || !isfinite(y) || (p->log_x && x <= 0)) return;
+  if (!isfinite(x) || !isfinite(y) || (p->log_x && x <= 0) || (p->log_y && y <= 0)) return;
   p->x_min = fmin(p->x_min, x);
   p->x_max = fmax(p->x_max, x);
   p->y_min = fmin(p->y_min, y);
@@ -20,13 +20,16 @@ void nas_plot_hold(nas_plot *p, double x, double y) {
 
 static double x_scale(const nas_plot *p, double x) { return p->log_x ? log10(x) : x; }
 
+static double y_scale(const nas_plot *p, double y) { return p->log_y ? log10(y) : y; }
+
 static double at_x(const nas_plot *p, double x) {
   double low = x_scale(p, p->x_min), high = x_scale(p, p->x_max);
   return LEFT + (WIDTH - LEFT - RIGHT) * (x_scale(p, x) - low) / (high - low);
 }
 
 static double at_y(const nas_plot *p, double y) {
-  return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (y - p->y_min) / (p->y_max - p->y_min);
+  double low = y_scale(p, p->y_min), high = y_scale(p, p->y_max);
+  return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (y_scale(p, y) - low) / (high - low);
 }
 
 /* The step of 1, 2 or 5 times a power of ten that gives about five ticks. */
@@ -36,10 +39,16 @@ static double tick_step(double range) {
 }
 
 static void widen(nas_plot *p) {
-  if (!(p->x_min <= p->x_max)) p->x_min = 1, p->x_max = 10, p->y_min = 0, p->y_max = 1;
+  if (!(p->x_min <= p->x_max)) p->x_min = 1, p->x_max = 10, p->y_min = p->log_y ? 0.1 : 0, p->y_max = 1;
   double margin = p->y_max > p->y_min ? 0.06 * (p->y_max - p->y_min) : 1;
-  p->y_min -= margin;
-  p->y_max += margin;
+  if (p->log_y) {
+    double factor = pow(p->y_max / p->y_min, 0.06) * 1.02;
+    p->y_min = p->y_min / factor;
+    p->y_max *= factor;
+  } else {
+    p->y_min -= margin;
+    p->y_max += margin;
+  }
   if (p->log_x) {
     double factor = pow(p->x_max / p->x_min, 0.05) * 1.02;
     p->x_min /= factor;
@@ -75,6 +84,25 @@ static void add_x_ticks(const nas_plot *p, nas_str *out) {
     add_x_tick(p, out, (double)k * step);
 }
 
+static void add_y_tick(const nas_plot *p, nas_str *out, double value) {
+  double y = at_y(p, value);
+  nas_str_fmt(out, "<line class='grid' x1='%d' x2='%d' y1='%.1f' y2='%.1f'/>", LEFT, WIDTH - RIGHT, y, y);
+  nas_str_fmt(out, "<text x='%d' y='%.1f' text-anchor='end'>%.6g</text>\n", LEFT - 6, y + 4, value);
+}
+
+static void add_y_ticks(const nas_plot *p, nas_str *out) {
+  if (p->log_y && p->y_max > 8 * p->y_min) {
+    static const double leads[] = {1, 2, 5};
+    for (double power = pow(10, floor(log10(p->y_min))); power <= p->y_max; power *= 10)
+      for (int i = 0; i < 3; i++)
+        if (power * leads[i] >= p->y_min && power * leads[i] <= p->y_max) add_y_tick(p, out, power * leads[i]);
+    return;
+  }
+  double step = tick_step(p->y_max - p->y_min);
+  for (int64_t k = (int64_t)ceil(p->y_min / step); (double)k * step <= p->y_max; k++)
+    add_y_tick(p, out, (double)k * step);
+}
+
 void nas_plot_begin(nas_plot *p, nas_str *out) {
   widen(p);
   nas_str_fmt(out, "<svg class='plot' viewBox='0 0 %d %d' role='img'>\n", WIDTH, HEIGHT);
@@ -82,12 +110,7 @@ void nas_plot_begin(nas_plot *p, nas_str *out) {
   nas_html_text(out, p->title);
   nas_str_add(out, "</text>\n");
   add_x_ticks(p, out);
-  double step = tick_step(p->y_max - p->y_min);
-  for (int64_t k = (int64_t)ceil(p->y_min / step); (double)k * step <= p->y_max; k++) {
-    double y = at_y(p, (double)k * step);
-    nas_str_fmt(out, "<line class='grid' x1='%d' x2='%d' y1='%.1f' y2='%.1f'/>", LEFT, WIDTH - RIGHT, y, y);
-    nas_str_fmt(out, "<text x='%d' y='%.1f' text-anchor='end'>%.6g</text>\n", LEFT - 6, y + 4, (double)k * step);
-  }
+  add_y_ticks(p, out);
   nas_str_fmt(out, "<rect class='frame' x='%d' y='%d' width='%d' height='%d'/>\n", LEFT, TOP, WIDTH - LEFT - RIGHT,
               HEIGHT - TOP - BOTTOM);
   nas_str_fmt(out, "<text x='%d' y='%d' text-anchor='middle'>", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10);
@@ -124,6 +147,14 @@ void nas_plot_line(const nas_plot *p, nas_str *out, const double *x, const doubl
   nas_str_fmt(out, "<text x='%.1f' y='%.1f' text-anchor='end' fill='%s'>", last_x - 4, last_y - 5, colour);
   nas_html_text(out, name);
   nas_str_add(out, "</text>\n");
+}
+
+void nas_plot_band(const nas_plot *p, nas_str *out, const double *x, const double *low, const double *high, size_t n,
+                   const char *colour) {
+  nas_str_fmt(out, "<polygon stroke='none' fill='%s' fill-opacity='0.15' points='", colour);
+  for (size_t i = 0; i < n; i++) nas_str_fmt(out, "%.1f,%.1f ", at_x(p, x[i]), at_y(p, low[i]));
+  for (size_t i = n; i-- > 0;) nas_str_fmt(out, "%.1f,%.1f ", at_x(p, x[i]), at_y(p, high[i]));
+  nas_str_add(out, "'/>\n");
 }
 
 void nas_plot_end(nas_str *out) { nas_str_add(out, "</svg>\n"); }

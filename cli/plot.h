@@ -10,6 +10,7 @@ typedef struct nas_plot {
   const char *title, *x_label, *y_label;
   double x_min, x_max, y_min, y_max; /* data ranges; widened by a margin */
   bool log_x, whole_x;               /* whole_x: ticks at whole numbers only */
+  bool log_y;
 } nas_plot;
 
 /* Sets the ranges to hold these points as well (non-finite ones are left out). Start from an empty plot with
@@ -24,6 +25,9 @@ void nas_plot_point(const nas_plot *p, nas_str *out, double x, double y, const c
 /* A polyline; `step` draws it as stairs. `name` (may be NULL) is written at its end. */
 void nas_plot_line(const nas_plot *p, nas_str *out, const double *x, const double *y, size_t n, const char *colour,
                    bool step, const char *name);
+/* The area between two lines over the same x. */
+void nas_plot_band(const nas_plot *p, nas_str *out, const double *x, const double *low, const double *high, size_t n,
+                   const char *colour);
 void nas_plot_end(nas_str *out);
 
 /* Adds text with &, <, > and quotes escaped. */

@@ -1,14 +1,14 @@
 /* Regularized (ageing) evolution: a queue of the last `population` individuals; each child is a mutant of the winner
  * of a tournament, joins at the end when its result is known and pushes out the oldest, however good that one is. */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "search/strategy.h"
+#include "search/archive.h"
+#include "search/seen.h"
 
 typedef struct evolution_options {
   int64_t population, sample, mutations;
   double identity;
+  char duplicates[16];
 } evolution_options;
 
 static const nas_option options[] = {
@@ -16,6 +16,7 @@ static const nas_option options[] = {
     NAS_OPT_INT(evolution_options, sample, "sample", "3", 1, 1e6, "individuals drawn for each tournament"),
     NAS_OPT_INT(evolution_options, mutations, "mutations", "1", 1, NAS_GENES_MAX, "one-edge changes that make a child"),
     NAS_OPT_REAL(evolution_options, identity, "identity", "0", 0, 1, "share of children that are unchanged copies"),
+    NAS_OPT_DUPLICATES(evolution_options, "allow"),
     NAS_OPT_END};
 
 typedef struct individual {
@@ -27,10 +28,11 @@ typedef struct individual {
 typedef struct evolution_state {
   individual *ring;
   size_t first, n;
+  nas_seen seen;
 } evolution_state;
 
 /* Places in the number sequence of one ask. */
-enum { AT_IDENTITY = 0, AT_MUTATION = 16, AT_TOURNAMENT = 1024 };
+enum { AT_IDENTITY = 0, AT_TOURNAMENT = 1024, AT_MUTATION = 16, AT_SAMPLE = 0 };
 
 static nas_status open_evolution(nas_strategy *s, nas_err *err) {
   const evolution_options *o = nas_strategy_options(s);
@@ -39,11 +41,16 @@ static nas_status open_evolution(nas_strategy *s, nas_err *err) {
     return nas_fail(err, NAS_E_OUT_OF_RANGE, "strategy regularized-evolution",
                     "sample is %lld; it must not exceed population (%lld)", (long long)o->sample,
                     (long long)o->population);
+  nas_seen_open(&e->seen, nas_strategy_space(s), o->duplicates);
   e->ring = calloc((size_t)o->population, sizeof *e->ring);
   return e->ring ? NAS_OK : nas_fail_memory(err, "the population");
 }
 
-static void close_evolution(nas_strategy *s) { free(((evolution_state *)nas_strategy_state(s))->ring); }
+static void close_evolution(nas_strategy *s) {
+  evolution_state *e = nas_strategy_state(s);
+  nas_seen_close(&e->seen);
+  free(e->ring);
+}
 
 /* Drawn with replacement, as published; of equals the one drawn first wins. */
 static const individual *tournament(const evolution_state *e, const evolution_options *o, nas_rng rng) {
@@ -58,18 +65,17 @@ static const individual *tournament(const evolution_state *e, const evolution_op
 
 static nas_status ask(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err) {
   const evolution_options *o = nas_strategy_options(s);
-  const evolution_state *e = nas_strategy_state(s);
-  const nas_space *space = nas_strategy_space(s);
+  evolution_state *e = nas_strategy_state(s);
   nas_rng rng = nas_strategy_rng(s, number);
   /* While every result so far is missing or a failure there is no parent to take. */
-  if (number < (uint64_t)o->population || e->n == 0) return nas_space_sample(space, rng, 0, false, out, err);
-  *out = tournament(e, o, rng)->arch;
-  if (nas_rng_unit(rng, AT_IDENTITY) < o->identity) return NAS_OK;
-  for (int64_t i = 0; i < o->mutations; i++) {
-    nas_arch parent = *out;
-    NAS_TRY(nas_space_mutate(space, &parent, rng, AT_MUTATION + 2 * (uint64_t)i, out, err));
+  if (number < (uint64_t)o->population || e->n == 0) NAS_TRY(nas_seen_sample(&e->seen, rng, AT_SAMPLE, out, err));
+  else {
+    const nas_arch *parent = &tournament(e, o, rng)->arch;
+    bool copy = nas_rng_unit(rng, AT_IDENTITY) < o->identity && !nas_seen_has(&e->seen, parent);
+    if (copy) *out = *parent;
+    else NAS_TRY(nas_seen_mutate(&e->seen, parent, (int)o->mutations, rng, AT_MUTATION, out, err));
   }
-  return NAS_OK;
+  return nas_seen_add(&e->seen, out, err);
 }
 
 static nas_status tell(nas_strategy *s, const nas_tell *t, nas_err *err) {
@@ -77,7 +83,7 @@ static nas_status tell(nas_strategy *s, const nas_tell *t, nas_err *err) {
   const evolution_options *o = nas_strategy_options(s);
   evolution_state *e = nas_strategy_state(s);
   /* A failure is no individual: it can neither win nor push out one that works. */
-  if (t->outcome != NAS_OUTCOME_OK || isnan(t->valid_accuracy)) return NAS_OK;
+  if (!nas_tell_ok(t)) return NAS_OK;
   size_t size = (size_t)o->population;
   e->ring[(e->first + e->n) % size] = (individual){t->arch, t->valid_accuracy};
   if (e->n < size) e->n++;

@@ -15,8 +15,8 @@ static const nas_strategy_type *const types[] = {
 
 struct nas_strategy {
   const nas_strategy_type *type;
-  const nas_space *space;
-  uint64_t seed, asked;
+  nas_strategy_setup setup;
+  uint64_t asked;
   void *options, *state;
   uint8_t *told; /* one bit per ask: a second tell of the same ask would be counted twice by any strategy */
   size_t told_bytes;
@@ -40,12 +40,18 @@ nas_status nas_strategy_find(const char *name, const nas_strategy_type **out, na
 
 nas_status nas_strategy_open(const char *name, const nas_settings *settings, const nas_space *space, uint64_t seed,
                              nas_strategy **out, nas_err *err) {
+  const nas_strategy_setup setup = {.space = space, .seed = seed};
+  return nas_strategy_open_with(name, settings, &setup, out, err);
+}
+
+nas_status nas_strategy_open_with(const char *name, const nas_settings *settings, const nas_strategy_setup *setup,
+                                  nas_strategy **out, nas_err *err) {
   const nas_strategy_type *type;
   *out = NULL;
   NAS_TRY(nas_strategy_find(name, &type, err));
   nas_strategy *s = calloc(1, sizeof *s);
   if (!s) return nas_fail_memory(err, "a strategy");
-  *s = (nas_strategy){.type = type, .space = space, .seed = seed};
+  *s = (nas_strategy){.type = type, .setup = *setup};
   s->options = calloc(1, type->options_size + 1);
   s->state = calloc(1, type->state_size + 1);
   nas_status status = s->options && s->state ? NAS_OK : nas_fail_memory(err, "a strategy");
@@ -79,13 +85,25 @@ static nas_status make_room(nas_strategy *s, uint64_t number, nas_err *err) {
   return NAS_OK;
 }
 
-nas_status nas_strategy_ask(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err) {
+nas_status nas_strategy_propose(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err) {
   if (number != s->asked)
     return nas_fail(err, NAS_E_INTERNAL, s->type->name, "asks must be numbered in turn: got %llu, expected %llu",
                     (unsigned long long)number, (unsigned long long)s->asked);
   NAS_TRY(make_room(s, number, err));
-  NAS_TRY(s->type->ask(s, number, out, err));
+  *out = (nas_proposal){0};
+  if (s->type->propose) NAS_TRY(s->type->propose(s, number, out, err));
+  else NAS_TRY(s->type->ask(s, number, &out->arch, err));
   s->asked++;
+  return NAS_OK;
+}
+
+nas_status nas_strategy_ask(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err) {
+  nas_proposal proposal;
+  if (s->type->propose)
+    return nas_fail(err, NAS_E_UNSUPPORTED, s->type->name,
+                    "the strategy trains to several fidelities; here every architecture is trained in full");
+  NAS_TRY(nas_strategy_propose(s, number, &proposal, err));
+  *out = proposal.arch;
   return NAS_OK;
 }
 
@@ -102,10 +120,11 @@ nas_status nas_strategy_tell(nas_strategy *s, const nas_tell *tell, nas_err *err
 }
 
 const nas_strategy_type *nas_strategy_type_of(const nas_strategy *s) { return s->type; }
-const nas_space *nas_strategy_space(const nas_strategy *s) { return s->space; }
+const nas_space *nas_strategy_space(const nas_strategy *s) { return s->setup.space; }
+const nas_strategy_setup *nas_strategy_setup_of(const nas_strategy *s) { return &s->setup; }
 const void *nas_strategy_options(const nas_strategy *s) { return s->options; }
 void *nas_strategy_state(nas_strategy *s) { return s->state; }
 nas_rng nas_strategy_rng(const nas_strategy *s, uint64_t ask_number) {
   /* The stream's trial is 32 bits wide; what is above it goes into the key. */
-  return nas_rng_make(s->seed ^ (ask_number >> 32) << 32, (uint32_t)ask_number, NAS_STREAM_STRATEGY);
+  return nas_rng_make(s->setup.seed ^ (ask_number >> 32) << 32, (uint32_t)ask_number, NAS_STREAM_STRATEGY);
 }

@@ -5,13 +5,25 @@
  *
  * Rules: ask number k may use only the options, the space, numbers from nas_strategy_rng(s, k) and the tells so far;
  * so replaying the recorded asks and tells in order restores the state exactly. Any number of asks may be open at
- * once and tells come in any order. */
+ * once and tells come in any order.
+ *
+ * A strategy of several fidelities (successive halving and its kin) gives `propose` in place of `ask`: a proposal also
+ * says how far to train, and which earlier trial it goes on with. */
 #include "base/options.h"
 #include "base/result.h"
 #include "base/rng.h"
 #include "space/space.h"
 
 typedef struct nas_strategy nas_strategy;
+
+/* What to evaluate next. */
+typedef struct nas_proposal {
+  nas_arch arch;
+  int32_t epochs; /* train up to this epoch of the recipe's schedule; 0: to its end */
+  /* 1 + number of the finished ask that this one goes on with: same architecture, same seed, more epochs. Training from
+   * the start up to `epochs` gives the same result. 0: a trial of its own. */
+  uint64_t continues;
+} nas_proposal;
 
 /* The result of a trial as a strategy may know it. */
 typedef struct nas_tell {
@@ -22,6 +34,8 @@ typedef struct nas_tell {
   double valid_loss, seconds, params, macs;
   const double *valid_curve; /* validation accuracy per epoch; borrowed */
   size_t n_curve;
+  const nas_metric *metrics; /* what else the evaluator delivers to strategies, never of test data; borrowed */
+  size_t n_metrics;
 } nas_tell;
 
 typedef struct nas_strategy_type {
@@ -35,23 +49,43 @@ typedef struct nas_strategy_type {
   /* EXHAUSTED when nothing is left to propose. */
   nas_status (*ask)(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err);
   nas_status (*tell)(nas_strategy *s, const nas_tell *tell, nas_err *err);
+  /* In place of `ask` where proposals have a fidelity; *out is zeroed. */
+  nas_status (*propose)(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err);
+  bool seedless; /* the seed does not change what is proposed */
 } nas_strategy_type;
+
+/* What a strategy is opened on. */
+typedef struct nas_strategy_setup {
+  const nas_space *space; /* borrowed */
+  uint64_t seed;
+  int32_t epochs; /* of the whole recipe; 0: not known */
+  /* Names of metrics that the evaluator delivers in tells; NULL-terminated, may be NULL; borrowed. */
+  const char *const *metrics;
+} nas_strategy_setup;
 
 const nas_strategy_type *const *nas_strategy_types(void);
 nas_status nas_strategy_find(const char *name, const nas_strategy_type **out, nas_err *err);
 
-/* Opens a strategy on a space (borrowed). Free with nas_strategy_close. */
+/* Opens a strategy. Free with nas_strategy_close. */
+nas_status nas_strategy_open_with(const char *name, const nas_settings *settings, const nas_strategy_setup *setup,
+                                  nas_strategy **out, nas_err *err);
+/* The same for callers that train every architecture in full. */
 nas_status nas_strategy_open(const char *name, const nas_settings *settings, const nas_space *space, uint64_t seed,
                              nas_strategy **out, nas_err *err);
 void nas_strategy_close(nas_strategy *s);
 /* Numbers must rise by one from 0. */
+nas_status nas_strategy_propose(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err);
+/* The architecture alone. UNSUPPORTED for a strategy whose proposals have a fidelity. */
 nas_status nas_strategy_ask(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err);
 nas_status nas_strategy_tell(nas_strategy *s, const nas_tell *tell, nas_err *err);
 
 /* For implementations. */
 const nas_strategy_type *nas_strategy_type_of(const nas_strategy *s);
 const nas_space *nas_strategy_space(const nas_strategy *s);
+const nas_strategy_setup *nas_strategy_setup_of(const nas_strategy *s);
 const void *nas_strategy_options(const nas_strategy *s);
 void *nas_strategy_state(nas_strategy *s);
+/* The numbers of one ask. `tell` may draw too: those of the told ask from index NAS_AT_TELL on. */
+#define NAS_AT_TELL (UINT64_C(1) << 40)
 nas_rng nas_strategy_rng(const nas_strategy *s, uint64_t ask_number);
 #endif

@@ -77,6 +77,12 @@ static nas_status class_first(const nas_space *self, uint64_t class_id, nas_arch
   return NAS_OK;
 }
 
+static void edge(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to) {
+  (void)self;
+  *from = nas_nb201_edges[gene].from;
+  *to = nas_nb201_edges[gene].to;
+}
+
 extern const nas_space_type nas_space_type_nas_bench_201;
 const nas_space_type nas_space_type_nas_bench_201 = {
     .name = "nas-bench-201",
@@ -103,4 +109,5 @@ const nas_space_type nas_space_type_nas_bench_201 = {
     .dot = nas_nb201_dot,
     .svg = nas_nb201_svg,
     .json = nas_nb201_json,
+    .edge = edge,
 };

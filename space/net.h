@@ -31,7 +31,9 @@ typedef struct nas_attrs {
   int32_t stride, pad, groups;
   bool bias;
   double rate;      /* dropout probability */
-  char options[96]; /* options of a neuron as "key=value\n" lines */
+  /* Where a linear layer or convolution starts: 0 = the operation's own rule, 1 = all zero, 2 = weights 0, bias 1. */
+  int32_t start;
+  char options[256]; /* options of an operation or neuron as "key=value\n" lines */
 } nas_attrs;
 
 typedef struct nas_layer {

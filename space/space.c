@@ -54,6 +54,12 @@ uint8_t nas_space_genes(const nas_space *space) { return space->type->genes(spac
 
 uint8_t nas_space_choices(const nas_space *space, uint8_t gene) { return space->type->choices(space, gene); }
 
+bool nas_space_edge(const nas_space *space, uint8_t gene, uint8_t *from, uint8_t *to) {
+  if (!space->type->edge || gene >= nas_space_genes(space)) return false;
+  space->type->edge(space, gene, from, to);
+  return true;
+}
+
 const char *nas_space_choice_name(const nas_space *space, uint8_t gene, uint8_t choice) {
   return space->type->choice_name(space, gene, choice);
 }

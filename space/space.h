@@ -57,6 +57,9 @@ struct nas_space_type {
   nas_status (*svg)(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err);
   /* Adds further members (", \"edges\": [...]") to the JSON object of an architecture; may be NULL. */
   void (*json)(const nas_space *self, const nas_arch *arch, nas_str *out);
+  /* Where gene g is the operation on an edge of a DAG whose nodes are numbered from 0 (the input) to the last (the
+   * output) along its edges: the two nodes. May be NULL; then the genes are plain categories to strategies. */
+  void (*edge)(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to);
 };
 
 /* The registry: NULL-terminated. */
@@ -74,6 +77,8 @@ void *nas_space_data(const nas_space *space);
 
 uint8_t nas_space_genes(const nas_space *space);
 uint8_t nas_space_choices(const nas_space *space, uint8_t gene);
+/* The edge that gene g labels; false where the genes of the type are no edges. */
+bool nas_space_edge(const nas_space *space, uint8_t gene, uint8_t *from, uint8_t *to);
 /* The word of the grammar, such as "nor_conv_3x3". */
 const char *nas_space_choice_name(const nas_space *space, uint8_t gene, uint8_t choice);
 /* Errors name the column: where = "arch:COLUMN". Accepts the text form or a decimal index. */

@@ -45,6 +45,8 @@ nas_value nas_graph_input(const nas_graph *g) {
   return 0;
 }
 
+nas_value nas_graph_output(const nas_graph *g) { return g->output; }
+
 nas_shape nas_graph_shape(const nas_graph *g, nas_value v) {
   return v >= 0 && v < g->n ? g->nodes[v].shape : (nas_shape){0, 0, 0};
 }
@@ -59,7 +61,7 @@ nas_site nas_node_site(const nas_graph *g, nas_value v, int32_t batch, nas_mode 
 static bool same_attrs(const nas_attrs *a, const nas_attrs *b) {
   return a->out == b->out && a->kernel_h == b->kernel_h && a->kernel_w == b->kernel_w && a->stride == b->stride &&
          a->pad == b->pad && a->groups == b->groups && a->bias == b->bias && a->rate == b->rate &&
-         !strcmp(a->options, b->options);
+         a->start == b->start && !strcmp(a->options, b->options);
 }
 
 /* An earlier operation that computes the same, or NAS_NO_VALUE. */

@@ -20,6 +20,8 @@ typedef int32_t nas_value; /* index of a node's output in its graph; NAS_NO_VALU
 nas_status nas_graph_new(nas_shape input, nas_graph **out, nas_err *err);
 void nas_graph_free(nas_graph *g);
 nas_value nas_graph_input(const nas_graph *g);
+/* The value that goes to the loss, or NAS_NO_VALUE. */
+nas_value nas_graph_output(const nas_graph *g);
 nas_shape nas_graph_shape(const nas_graph *g, nas_value v);
 
 /* Adds an operation of the registry (train/ops.def) and gives the value it makes. Identical operations on the same
@@ -51,6 +53,8 @@ void nas_model_free(nas_model *m);
 /* Initialises parameters from the seed: each tensor from its own name, so that an edge's weights do not depend on
  * the other edges (He/Kaiming and PyTorch-default rules are given by each operation), and resets running state. */
 nas_status nas_model_init(nas_model *m, uint64_t seed, nas_err *err);
+/* Raises the numbers of bounded tensors (time constants, widths) to their least values; after every update. */
+void nas_model_constrain(nas_model *m);
 /* Flat arrays of nas_model_params() trainable numbers (float or double by dtype) and of nas_model_states() running
  * numbers (batch-norm statistics). Valid as long as the model. */
 int64_t nas_model_params(const nas_model *m);
@@ -110,5 +114,8 @@ const void *nas_plan_input_gradient(const nas_plan *p);
 /* Copies a value's content of the last forward to out (N*C*H*W numbers, [N,H,W,C]); for tests and inspection.
  * NOT_FOUND when the planner fused it away or reused its memory. */
 nas_status nas_plan_read(const nas_plan *p, nas_value v, void *out, nas_err *err);
+/* A side result of the last forward pass ("energy", "denominator", "attention") of the first operation that has one of
+ * this name, in double; *n numbers of at most `room`. NOT_FOUND when none has; reference plans only. */
+nas_status nas_plan_probe(const nas_plan *p, const char *name, double *out, int64_t room, int64_t *n, nas_err *err);
 const void *nas_plan_logits(const nas_plan *p);
 #endif

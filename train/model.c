@@ -22,7 +22,10 @@ static nas_status add_tensors(nas_model *m, nas_value v, nas_err *err) {
   const nas_node *node = &m->graph->nodes[v];
   nas_site site = nas_node_site(m->graph, v, 1, NAS_TRAIN);
   nas_param_spec specs[NAS_OP_PARAMS_MAX];
+  memset(specs, 0, sizeof specs);
   int32_t n = node->op->params(&site, specs);
+  if (node->attrs.start)
+    for (int32_t i = 0; i < n; i++) specs[i].init = i == 1 && node->attrs.start == 2 ? NAS_INIT_ONE : NAS_INIT_ZERO;
   m->first[v] = (int32_t)m->n_tensors;
   for (int32_t i = 0; i < n; i++) {
     nas_tensor_info *info = &m->tensors[m->n_tensors];
@@ -82,6 +85,23 @@ void nas_model_free(nas_model *m) {
   free(m);
 }
 
+static double first_value(const nas_param_spec *spec, nas_rng rng, uint64_t first, int64_t i) {
+  uint64_t index = first + (uint64_t)i;
+  if (spec->only > 0 && i >= spec->only) return 0;
+  switch (spec->init) {
+    case NAS_INIT_ONE: return 1;
+    case NAS_INIT_UNIFORM: return spec->centre + spec->bound * (2 * nas_rng_unit(rng, index) - 1);
+    case NAS_INIT_NORMAL: return spec->centre + spec->bound * nas_rng_normal(rng, index);
+    case NAS_INIT_VALUE: return spec->centre;
+    case NAS_INIT_RAMP:
+      return spec->count > 1 ? spec->centre + spec->bound * (2 * (double)i / (double)(spec->count - 1) - 1)
+                             : spec->centre;
+    case NAS_INIT_SIGN: return nas_rng_unit(rng, index) < 0.5 ? -1 : 1;
+    case NAS_INIT_ZERO: break;
+  }
+  return 0;
+}
+
 static void init_tensor(const nas_model *m, size_t t, nas_rng rng) {
   const nas_tensor_info *info = &m->tensors[t];
   const nas_param_spec *spec = &m->specs[t];
@@ -89,8 +109,7 @@ static void init_tensor(const nas_model *m, size_t t, nas_rng rng) {
   double *wide = (double *)(spec->running ? m->states : m->params) + info->offset;
   uint64_t first = nas_hash64_text(info->name);
   for (int64_t i = 0; i < info->count; i++) {
-    double value = spec->init == NAS_INIT_ONE ? 1 : 0;
-    if (spec->init == NAS_INIT_UNIFORM) value = spec->bound * (2 * nas_rng_unit(rng, first + (uint64_t)i) - 1);
+    double value = first_value(spec, rng, first, i);
     if (m->dtype == NAS_F64) wide[i] = value;
     else single[i] = (float)value;
   }
@@ -102,6 +121,19 @@ nas_status nas_model_init(nas_model *m, uint64_t seed, nas_err *err) {
   for (size_t t = 0; t < m->n_tensors; t++) init_tensor(m, t, rng);
   memset(m->grads, 0, (size_t)(m->n_params * nas_dtype_size(m->dtype)));
   return NAS_OK;
+}
+
+void nas_model_constrain(nas_model *m) {
+  for (size_t t = 0; t < m->n_tensors; t++) {
+    const nas_param_spec *spec = &m->specs[t];
+    if (!spec->bounded || spec->running) continue;
+    float *single = (float *)m->params + m->tensors[t].offset;
+    double *wide = (double *)m->params + m->tensors[t].offset;
+    for (int64_t i = 0; i < m->tensors[t].count; i++) {
+      if (m->dtype == NAS_F64 && wide[i] < spec->least) wide[i] = spec->least;
+      if (m->dtype == NAS_F32 && single[i] < (float)spec->least) single[i] = (float)spec->least;
+    }
+  }
 }
 
 int64_t nas_model_params(const nas_model *m) { return m->n_params; }

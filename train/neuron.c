@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+
 #define NAS_NEURON_LINE(name) extern const nas_neuron_type nas_neuron_##name;
 #include "train/neurons.def"
 #undef NAS_NEURON_LINE
@@ -21,26 +23,80 @@ const nas_neuron_type *nas_neuron_find(const char *name) {
   return NULL;
 }
 
-static nas_status build_with(const nas_neuron_type *type, nas_graph *g, nas_value input, const nas_attrs *attrs,
-                             const char *label, void *values, const nas_settings *settings, nas_value *value,
-                             nas_err *err) {
-  if (!type->options && settings->n)
-    return nas_fail(err, NAS_E_BAD_INPUT, label, "neuron %s has no options, but '%s' is given", type->name,
-                    settings->rows[0].key);
-  if (type->options) NAS_TRY(nas_options_fill(type->options, values, type->name, settings, err));
+/* The convolutional form of a type that knows pixels only. */
+static nas_status build_on_patches(const nas_neuron_type *type, nas_graph *g, nas_value input, const nas_attrs *attrs,
+                                   const char *label, const void *values, nas_value *value, nas_err *err) {
+  nas_attrs window = {
+      .kernel_h = attrs->kernel_h, .kernel_w = attrs->kernel_w, .stride = attrs->stride, .pad = attrs->pad};
+  bool whole = window.kernel_h == 1 && window.kernel_w == 1 && window.stride == 1 && window.pad == 0;
+  if (!whole) NAS_TRY(nas_graph_op(g, "patches", &input, 1, &window, label, &input, err));
   return type->build(g, input, attrs->out, values, label, value, err);
+}
+
+static nas_status build_with(const nas_neuron_type *type, nas_graph *g, nas_value input, const nas_attrs *attrs,
+                             const char *label, const void *values, nas_value *value, nas_err *err) {
+  bool conv = attrs->kernel_h != 0 || attrs->kernel_w != 0;
+  unsigned forms = type->forms ? type->forms : NAS_NEURON_DENSE | NAS_NEURON_CONV;
+  if (!(forms & (conv ? NAS_NEURON_CONV : NAS_NEURON_DENSE)))
+    return nas_fail(err, NAS_E_UNSUPPORTED, label, "neuron %s has no %s form", type->name,
+                    conv ? "convolutional" : "dense");
+  if (conv && type->build_conv) return type->build_conv(g, input, attrs, values, label, value, err);
+  if (conv) return build_on_patches(type, g, input, attrs, label, values, value, err);
+  nas_shape shape = nas_graph_shape(g, input);
+  if (shape.h != 1 || shape.w != 1) NAS_TRY(nas_graph_op(g, "flatten", &input, 1, NULL, label, &input, err));
+  return type->build(g, input, attrs->out, values, label, value, err);
+}
+
+/* The options' struct of a type, filled from "key=value" lines; free it. */
+static nas_status read_options(const nas_neuron_type *type, const char *record, const char *label, void **values,
+                               nas_err *err) {
+  nas_settings settings = {0};
+  *values = calloc(1, type->options_size ? type->options_size : 1);
+  nas_status status = *values ? nas_settings_parse(&settings, record, label, err) : nas_fail_memory(err, "options");
+  if (status == NAS_OK && !type->options && settings.n)
+    status = nas_fail(err, NAS_E_BAD_INPUT, label, "neuron %s has no options, but '%s' is given", type->name,
+                      settings.rows[0].key);
+  if (status == NAS_OK && type->options) status = nas_options_fill(type->options, *values, type->name, &settings, err);
+  nas_settings_free(&settings);
+  return status;
 }
 
 nas_status nas_neuron_build(const nas_neuron_type *type, nas_graph *g, nas_value input, const nas_attrs *attrs,
                             const char *label, nas_value *value, nas_err *err) {
   *value = NAS_NO_VALUE;
   if (attrs->out < 1) return nas_fail(err, NAS_E_BAD_INPUT, label, "%d neurons; a layer needs at least 1", attrs->out);
-  nas_settings settings = {0};
-  void *values = calloc(1, type->options_size ? type->options_size : 1);
-  nas_status status =
-      values ? nas_settings_parse(&settings, attrs->options, label, err) : nas_fail_memory(err, "options");
-  if (status == NAS_OK) status = build_with(type, g, input, attrs, label, values, &settings, value, err);
-  nas_settings_free(&settings);
+  void *values;
+  nas_status status = read_options(type, attrs->options, label, &values, err);
+  if (status == NAS_OK) status = build_with(type, g, input, attrs, label, values, value, err);
   free(values);
   return status;
+}
+
+nas_status nas_neuron_count(const nas_neuron_type *type, const char *options, int64_t in, int64_t out, int64_t pixels,
+                            int64_t *params, int64_t *macs, nas_err *err) {
+  void *values;
+  nas_status status = read_options(type, options, type->name, &values, err);
+  if (status == NAS_OK) {
+    *params = type->params(in, out, values);
+    *macs = type->macs(in, out, values) * pixels;
+  }
+  free(values);
+  return status;
+}
+
+nas_status nas_neuron_op(nas_graph *g, const char *op, const nas_value *inputs, int32_t n, const nas_attrs *attrs,
+                         const char *label, const char *part, nas_value *value, nas_err *err) {
+  char full[96];
+  if (!nas_text_put(full, sizeof full, part ? "%s.%s" : "%s", label, part))
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "the label is too long for the parts of a neuron");
+  return nas_graph_op(g, op, inputs, n, attrs, full, value, err);
+}
+
+nas_status nas_neuron_sums(nas_graph *g, nas_value input, const nas_attrs *attrs, const char *label, const char *part,
+                           nas_value *value, nas_err *err) {
+  nas_shape shape = nas_graph_shape(g, input);
+  nas_attrs own = {.out = attrs->out, .bias = attrs->bias, .start = attrs->start};
+  if (shape.h == 1 && shape.w == 1) return nas_neuron_op(g, "linear", &input, 1, &own, label, part, value, err);
+  own.kernel_h = own.kernel_w = own.stride = own.groups = 1;
+  return nas_neuron_op(g, "conv2d", &input, 1, &own, label, part, value, err);
 }

@@ -1,5 +1,6 @@
 #include "train/op.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define NAS_OP_LINE(name) extern const nas_op nas_op_##name;
@@ -33,6 +34,13 @@ nas_status nas_infer_same(const nas_site *site, const char *label, nas_shape *ou
   return NAS_OK;
 }
 
+nas_status nas_infer_rows(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
+  if (site->attrs.out < 1)
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "%d neurons; there must be at least 1", site->attrs.out);
+  *out = (nas_shape){site->attrs.out, site->in[0].h, site->in[0].w};
+  return NAS_OK;
+}
+
 nas_status nas_infer_window(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
   const nas_attrs *a = &site->attrs;
   nas_shape in = site->in[0];
@@ -46,4 +54,24 @@ nas_status nas_infer_window(const nas_site *site, const char *label, nas_shape *
                     a->kernel_h, a->kernel_w, a->pad, in.h, in.w);
   *out = (nas_shape){in.c, (int32_t)(h / a->stride + 1), (int32_t)(w / a->stride + 1)};
   return NAS_OK;
+}
+
+nas_status nas_op_options(const nas_site *site, const nas_option *table, void *values, const char *owner,
+                          const char *label, nas_err *err) {
+  nas_settings settings = {0};
+  nas_status status = nas_settings_parse(&settings, site->attrs.options, label, err);
+  if (status == NAS_OK) status = nas_options_fill(table, values, owner, &settings, err);
+  nas_settings_free(&settings);
+  return status;
+}
+
+nas_status nas_op_keep_options(nas_call *c, const nas_option *table, size_t size, nas_err *err) {
+  c->prepared = calloc(1, size);
+  if (!c->prepared) return nas_fail_memory(err, "an operation's options");
+  return nas_op_options(&c->site, table, c->prepared, "the operation", NULL, err);
+}
+
+void nas_op_drop_options(nas_call *c) {
+  free(c->prepared);
+  c->prepared = NULL;
 }

@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/options.h"
 #include "train/graph.h"
 
-#define NAS_OP_PARAMS_MAX 6
+#define NAS_OP_PARAMS_MAX 12
 
 /* Where an operation stands: the shapes around it, its attributes, and what the plan is for. */
 typedef struct nas_site {
@@ -17,15 +18,27 @@ typedef struct nas_site {
   nas_mode mode;
 } nas_site;
 
-/* PyTorch's default initialisers. */
-typedef enum nas_init { NAS_INIT_ZERO, NAS_INIT_ONE, NAS_INIT_UNIFORM /* in [-bound, bound) */ } nas_init;
+/* How a tensor starts; `bound` and `centre` are those of nas_param_spec. */
+typedef enum nas_init {
+  NAS_INIT_ZERO,
+  NAS_INIT_ONE,
+  NAS_INIT_UNIFORM, /* in [centre - bound, centre + bound) */
+  NAS_INIT_NORMAL,  /* of deviation bound around centre */
+  NAS_INIT_VALUE,   /* centre */
+  NAS_INIT_RAMP,    /* from centre - bound to centre + bound in even steps */
+  NAS_INIT_SIGN,    /* -1 or 1, evenly */
+} nas_init;
 
 typedef struct nas_param_spec {
-  const char *name; /* "weight" */
+  char name[16]; /* "weight" */
   int64_t count;
   nas_init init;
   double bound;
   bool running; /* not trained: kept up by the forward pass */
+  double centre;
+  bool bounded; /* after every optimiser step the numbers are raised to at least `least` */
+  double least;
+  int64_t only; /* > 0: the numbers after the first `only` start at zero */
 } nas_param_spec;
 
 /* Everything a kernel may touch, resolved by the plan. Pointers are to the model's element type.
@@ -68,6 +81,10 @@ typedef struct nas_kernel {
   void (*backward)(const nas_call *c);
   unsigned reads; /* what `backward` looks at, so that the plan keeps it */
   bool sinks;     /* `forward` honours `plus`; such a kernel may not read y in `backward` */
+  /* Side results of the last forward pass by name ("energy", "denominator"), recomputed from x and the parameters:
+   * writes them to `out` unless that is NULL and returns how many they are, or -1 for a name it does not know. Only
+   * reference kernels have it; NULL: none. */
+  int64_t (*probe)(const nas_call *c, const char *name, double *out);
 } nas_kernel;
 
 /* How the planner may treat an operation without knowing its name. */
@@ -99,6 +116,8 @@ typedef struct nas_op {
   int64_t (*macs)(const nas_site *site); /* per image; NULL for none */
   nas_kernel f32, f64;                   /* the reference, compiled from one text */
   const nas_kernel *fast;                /* f32; NULL: the reference serves */
+  const nas_option *options;             /* of attrs.options; NULL for none */
+  const char *const *samples;            /* attrs.options texts that tests walk; ends with NULL; NULL: only "" */
 } nas_op;
 
 const nas_op *const *nas_ops(void); /* ends with NULL */
@@ -110,8 +129,20 @@ static inline int64_t nas_shape_pixels(nas_shape s) { return (int64_t)s.h * s.w;
 static inline int64_t nas_site_in(const nas_site *s, int i) { return s->batch * nas_shape_size(s->in[i]); }
 static inline int64_t nas_site_out(const nas_site *s) { return s->batch * nas_shape_size(s->out); }
 
+/* Rows of the channels-last matrix that a value is: images times pixels. */
+static inline int64_t nas_site_rows(const nas_site *s, int i) { return s->batch * nas_shape_pixels(s->in[i]); }
+
+/* Reads attrs.options by a table into `values`. `owner` and `label` are for messages. */
+nas_status nas_op_options(const nas_site *site, const nas_option *table, void *values, const char *owner,
+                          const char *label, nas_err *err);
+/* The same into fresh memory at c->prepared, for `prepare`; release with nas_op_drop_options. */
+nas_status nas_op_keep_options(nas_call *c, const nas_option *table, size_t size, nas_err *err);
+void nas_op_drop_options(nas_call *c);
+
 /* infer for operations whose output has the shape of their inputs, which must agree. */
 nas_status nas_infer_same(const nas_site *site, const char *label, nas_shape *out, nas_err *err);
+/* infer for neurons that act on the channels of every pixel: attrs.out channels. */
+nas_status nas_infer_rows(const nas_site *site, const char *label, nas_shape *out, nas_err *err);
 /* Checks kernel, stride and padding and gives the output's height and width (floor, as PyTorch). */
 nas_status nas_infer_window(const nas_site *site, const char *label, nas_shape *out, nas_err *err);
 #endif

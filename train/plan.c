@@ -254,3 +254,18 @@ nas_status nas_plan_read(const nas_plan *p, nas_value v, void *out, nas_err *err
   memcpy(out, address(p, buffer), (size_t)p->buffers[buffer].bytes);
   return NAS_OK;
 }
+
+nas_status nas_plan_probe(const nas_plan *p, const char *name, double *out, int64_t room, int64_t *n, nas_err *err) {
+  for (int32_t i = 0; i < p->n_steps; i++) {
+    const nas_step *s = &p->steps[i];
+    *n = s->kernel->probe ? s->kernel->probe(&s->call, name, NULL) : -1;
+    if (*n < 0) continue;
+    if (*n > room)
+      return nas_fail(err, NAS_E_BAD_INPUT, name, "%lld numbers, but there is room for %lld only", (long long)*n,
+                      (long long)room);
+    s->kernel->probe(&s->call, name, out);
+    return NAS_OK;
+  }
+  *n = 0;
+  return nas_fail(err, NAS_E_NOT_FOUND, name, "no operation of this plan has a side result of this name");
+}

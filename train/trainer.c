@@ -271,6 +271,7 @@ static void apply_gradients(training *t) {
     if (norm > r->clip) args.scale = r->clip / (norm + 1e-6);
   }
   nas_optimiser_step(t->optimiser, &args, t->runs, t->n_runs, nas_model_param_data(t->model), grads, t->memory, params);
+  nas_model_constrain(t->model);
 }
 
 static void note_progress(const training *t) {

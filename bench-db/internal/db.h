@@ -6,7 +6,7 @@
 #include "bench-db/bench-db.h"
 
 #define NAS_DB_APPLICATION_ID 0x6e617363 /* "nasc" */
-#define NAS_DB_SCHEMA_VERSION 1
+#define NAS_DB_SCHEMA_VERSION 2
 #define NAS_DB_STATEMENTS_MAX 48
 
 extern const char nas_db_schema[]; /* schema.sql */
@@ -59,6 +59,21 @@ nas_status nas_db_write_end(nas_db *db, bool own, nas_status status, nas_err *er
 nas_status nas_db_read_begin(nas_db *db, bool *own, nas_err *err);
 void nas_db_read_end(nas_db *db, bool own);
 
+/* Packs and inserts a curve; nothing for n = 0. */
+nas_status nas_db_add_curve(nas_db *db, int64_t trial, const nas_epoch *epochs, size_t n, nas_err *err);
+/* Binds the eight figures of trial that repeat its curve, train_loss to valid_seconds, from parameter `first` on. */
+void nas_db_bind_last(sqlite3_stmt *stmt, int first, const nas_epoch *epochs, size_t n);
+
+/* Declares the SQL functions of this room on a connection: curve_figure(data, epoch, figure), curve_fault(data, epochs)
+ * (a text, or NULL when the bytes are a curve of so many epochs). */
+nas_status nas_db_add_functions(nas_db *db, nas_err *err);
+
+/* The id of an equal row, which is made when there is none. */
+nas_status nas_db_dataset_id(nas_db *db, const nas_db_dataset *d, int64_t *id, nas_err *err);
+nas_status nas_db_recipe_id(nas_db *db, const nas_db_recipe *r, int64_t *id, nas_err *err);
+
+/* Adds the epochs of a trial's curve to a result. */
+nas_status nas_db_load_epochs(nas_db *db, int64_t trial, nas_result *result, nas_err *err);
 /* Fills the owned parts of a trial. */
 nas_status nas_db_load_curve(nas_db *db, int64_t trial, nas_result *result, nas_err *err);
 #endif

@@ -120,12 +120,15 @@ static void assert_found(const char *change, const char *check, const char *what
 static void verify_finds_what_is_wrong(void **state) {
   (void)state;
   assert_found("", "", "");
-  assert_found("DELETE FROM epoch WHERE trial = 3 AND epoch = 2", "curves have no gaps", "trial 3");
-  assert_found("DELETE FROM epoch WHERE trial = 3", "curves have no gaps", "trial 3 has 0 epochs");
-  assert_found("UPDATE epoch SET epoch = epoch + 1 WHERE trial = 2 AND epoch = 3", "curves have no gaps", "1 to 4");
-  assert_found("UPDATE epoch SET valid_accuracy = 100.5 WHERE trial = 2 AND epoch = 3", "accuracies are percent",
-               "epoch 3 of trial 2");
-  assert_found("UPDATE epoch SET test_accuracy = -1 WHERE trial = 2", "accuracies are percent", "trial 2");
+  assert_found("UPDATE trial SET epochs = 2 WHERE id = 3", "curves are whole", "trial 3");
+  assert_found("UPDATE trial SET epochs = 4 WHERE id = 3", "curves are whole", "no 4 epochs");
+  assert_found("DELETE FROM learning_curve WHERE trial = 3", "curves are whole", "trial 3 has 3 epochs but no curve");
+  assert_found("UPDATE learning_curve SET data = x'00' WHERE trial = 2", "curves are whole", "has 1 bytes");
+  assert_found("UPDATE learning_curve SET data = (SELECT data FROM learning_curve WHERE trial = 1) WHERE trial = 2",
+               "curves end as their trials say", "trial 2");
+  assert_found("UPDATE trial SET valid_accuracy = 50 WHERE id = 2", "curves end as their trials say", "trial 2");
+  assert_found("UPDATE trial SET valid_accuracy = 100.5 WHERE id = 2; DELETE FROM learning_curve WHERE trial = 2",
+               "accuracies are percent", "epoch 3 of trial 2");
   assert_found("UPDATE trial SET params = -5 WHERE id = 4", "costs are not negative", "trial 4");
   assert_found("UPDATE metric SET value = -1 WHERE trial = 4 AND name = 'seconds'", "costs are not negative",
                "seconds");
@@ -136,8 +139,9 @@ static void verify_finds_what_is_wrong(void **state) {
   assert_found("UPDATE trial SET number = 9 WHERE id = 6", "asks are contiguous", "campaign 1");
   assert_found("UPDATE tell SET told = 9 WHERE told = 5", "tells are contiguous", "campaign 1");
   assert_found("DELETE FROM tell WHERE told = 5", "finished trials were told, and no others", "trial 6");
-  assert_found("UPDATE trial SET outcome = NULL, epochs = NULL WHERE id = 2; DELETE FROM epoch WHERE trial = 2",
-               "finished trials were told, and no others", "trial 2");
+  assert_found(
+      "UPDATE trial SET outcome = NULL, epochs = NULL WHERE id = 2; DELETE FROM learning_curve WHERE trial = 2",
+      "finished trials were told, and no others", "trial 2");
   assert_found("UPDATE trial SET asked_after = 50 WHERE id = 2", "asks follow tells", "trial 2");
   assert_found("UPDATE trial SET worker = NULL WHERE id = 2", "attempts are counted", "trial 2");
   assert_found("UPDATE campaign SET space = 'other@1'", "architectures are of their campaign's space", "other@1");

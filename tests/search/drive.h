@@ -3,7 +3,7 @@
 /* Drives a strategy as a campaign with several workers does, and keeps what happened in order. */
 #include "search/strategy.h"
 
-enum { NAS_DRIVE_MAX = 512 };
+enum { NAS_DRIVE_MAX = 512, NAS_DRIVE_EPOCHS = 27 };
 
 typedef struct nas_event {
   bool is_tell;
@@ -12,6 +12,8 @@ typedef struct nas_event {
 
 typedef struct nas_history {
   nas_arch arch[NAS_DRIVE_MAX]; /* by ask number */
+  int32_t epochs[NAS_DRIVE_MAX];
+  uint64_t continues[NAS_DRIVE_MAX];
   nas_event events[2 * NAS_DRIVE_MAX];
   size_t n_asks, n_events;
 } nas_history;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "train/kernels/bf16.h"
+#include "train/kernels/math.h"
 #include "train/kernels/pool.h"
 #include "train/kernels/vector.h"
 
@@ -273,6 +274,10 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .norm_gradient_bf16 = NAS_PER_ISA(norm_gradient_bf16),
     .avg_pool = NAS_PER_ISA(avg_pool),
     .avg_pool_gradient = NAS_PER_ISA(avg_pool_gradient),
+    .max_pool = NAS_PER_ISA(max_pool),
+    .max_pool_gradient = NAS_PER_ISA(max_pool_gradient),
+    .tanh = NAS_PER_ISA(tanh),
+    .sigmoid = NAS_PER_ISA(sigmoid),
     .global_pool = global_pool,
     .global_pool_gradient = global_pool_gradient,
 };

@@ -48,6 +48,11 @@ typedef struct nas_kernel_set {
   /* Average pooling; `scratch` holds nas_pool_scratch numbers. */
   void (*avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch);
   void (*avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch);
+  /* Max pooling; the gradient is added to dx. */
+  void (*max_pool)(const nas_pool *p, float *y, const float *plus, const float *x);
+  void (*max_pool_gradient)(const nas_pool *p, float *dx, const float *dy, const float *x);
+  void (*tanh)(float *y, const float *x, int64_t n);
+  void (*sigmoid)(float *y, const float *x, int64_t n);
   void (*global_pool)(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels);
   void (*global_pool_gradient)(float *dx, const float *plus, const float *dy, int64_t images, int64_t pixels,
                                int64_t channels);

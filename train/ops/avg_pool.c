@@ -55,7 +55,7 @@ nas_status nas_infer_pool(const nas_site *site, const char *label, nas_shape *ou
   return nas_infer_window(site, label, out, err);
 }
 
-static nas_pool pool_of(const nas_site *s) {
+nas_pool nas_pool_of(const nas_site *s) {
   const nas_attrs *a = &s->attrs;
   return (nas_pool){s->batch, s->out.c,    s->in[0].h,  s->in[0].w, s->out.h,
                     s->out.w, a->kernel_h, a->kernel_w, a->stride,  a->pad};
@@ -63,18 +63,18 @@ static nas_pool pool_of(const nas_site *s) {
 
 static nas_status prepare(nas_call *c, nas_err *err) {
   (void)err;
-  nas_pool p = pool_of(&c->site);
+  nas_pool p = nas_pool_of(&c->site);
   c->forward_scratch = c->backward_scratch = nas_pool_scratch(&p) * (int64_t)sizeof(float);
   return NAS_OK;
 }
 
 static void forward_fast(const nas_call *c) {
-  nas_pool p = pool_of(&c->site);
+  nas_pool p = nas_pool_of(&c->site);
   nas_kernels()->avg_pool(&p, c->y, c->plus, c->x[0], c->scratch);
 }
 
 static void backward_fast(const nas_call *c) {
-  nas_pool p = pool_of(&c->site);
+  nas_pool p = nas_pool_of(&c->site);
   if (c->dx[0]) nas_kernels()->avg_pool_gradient(&p, c->dx[0], c->dplus[0], c->dy, c->scratch);
 }
 

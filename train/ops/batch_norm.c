@@ -140,10 +140,10 @@ static const nas_kernel fast = {
 
 static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX]) {
   int64_t n = site->out.c;
-  out[0] = (nas_param_spec){"weight", n, NAS_INIT_ONE, 0, false};
-  out[1] = (nas_param_spec){"bias", n, NAS_INIT_ZERO, 0, false};
-  out[2] = (nas_param_spec){"running_mean", n, NAS_INIT_ZERO, 0, true};
-  out[3] = (nas_param_spec){"running_var", n, NAS_INIT_ONE, 0, true};
+  out[0] = (nas_param_spec){.name = "weight", .count = n, .init = NAS_INIT_ONE};
+  out[1] = (nas_param_spec){.name = "bias", .count = n, .init = NAS_INIT_ZERO};
+  out[2] = (nas_param_spec){.name = "running_mean", .count = n, .init = NAS_INIT_ZERO, .running = true};
+  out[3] = (nas_param_spec){.name = "running_var", .count = n, .init = NAS_INIT_ONE, .running = true};
   return 4;
 }
 

@@ -78,8 +78,8 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
 static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX]) {
   int64_t in = nas_shape_size(site->in[0]);
   double bound = 1 / sqrt((double)in);
-  out[0] = (nas_param_spec){"weight", in * site->out.c, NAS_INIT_UNIFORM, bound, false};
-  out[1] = (nas_param_spec){"bias", site->out.c, NAS_INIT_UNIFORM, bound, false};
+  out[0] = (nas_param_spec){.name = "weight", .count = in * site->out.c, .init = NAS_INIT_UNIFORM, .bound = bound};
+  out[1] = (nas_param_spec){.name = "bias", .count = site->out.c, .init = NAS_INIT_UNIFORM, .bound = bound};
   return site->attrs.bias ? 2 : 1;
 }
 

@@ -45,9 +45,27 @@ static void FN(backward)(const nas_call *c) {
 #else
 #include <string.h>
 
+#include "train/kernels/kernels.h"
 #include "train/ops/pool_window.h"
 #define NAS_TEMPLATE "train/ops/max_pool.c"
 #include "train/op_template.h"
+
+static void forward_fast(const nas_call *c) {
+  nas_pool p = nas_pool_of(&c->site);
+  nas_kernels()->max_pool(&p, c->y, c->plus, c->x[0]);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_pool p = nas_pool_of(&c->site);
+  size_t bytes = (size_t)nas_site_in(&c->site, 0) * sizeof(float);
+  if (!c->dx[0]) return;
+  if (!c->dplus[0]) memset(c->dx[0], 0, bytes);
+  else if (c->dplus[0] != c->dx[0]) memcpy(c->dx[0], c->dplus[0], bytes);
+  nas_kernels()->max_pool_gradient(&p, c->dx[0], c->dy, c->x[0]);
+}
+
+static const nas_kernel fast = {
+    .forward = forward_fast, .backward = backward_fast, .reads = NAS_READS_X, .sinks = true};
 
 const nas_op nas_op_max_pool = {
     .name = "max_pool",
@@ -61,5 +79,6 @@ const nas_op nas_op_max_pool = {
     .infer = nas_infer_pool,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X, .sinks = true},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X, .sinks = true},
+    .fast = &fast,
 };
 #endif

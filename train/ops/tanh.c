@@ -19,9 +19,14 @@ static void FN(backward)(const nas_call *c) {
 #else
 #include <math.h>
 
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 #define NAS_TEMPLATE "train/ops/tanh.c"
 #include "train/op_template.h"
+
+static void forward_fast(const nas_call *c) { nas_kernels()->tanh(c->y, c->x[0], nas_site_out(&c->site)); }
+
+static const nas_kernel fast = {.forward = forward_fast, .backward = backward_f32, .reads = NAS_READS_Y};
 
 const nas_op nas_op_tanh = {
     .name = "tanh",
@@ -35,5 +40,6 @@ const nas_op nas_op_tanh = {
     .infer = nas_infer_same,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_Y},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_Y},
+    .fast = &fast,
 };
 #endif

@@ -1,0 +1,57 @@
+#include "base/str.h"
+#include "train/neuron.h"
+
+typedef struct smartmixed_options {
+  char phase[8];
+  double tau;
+  bool noise;
+} smartmixed_options;
+
+static const nas_option options[] = {
+    NAS_OPT_CHOICE(smartmixed_options, phase, "phase", "hard", "soft|hard|fixed",
+                   "a mixture; the likeliest, with the mixture's gradient; the likeliest, choice no longer trained"),
+    NAS_OPT_REAL(smartmixed_options, tau, "tau", "0.3", 1e-3, 1e3, "temperature of the choice"),
+    NAS_OPT_FLAG(smartmixed_options, noise, "noise", "yes",
+                 "Gumbel noise on the choice in training; never at evaluation"),
+    NAS_OPT_END};
+
+static int64_t params(int64_t in, int64_t out, const void *values) {
+  (void)values;
+  return out * (in + 1) + 6 * out;
+}
+
+static int64_t macs(int64_t in, int64_t out, const void *values) {
+  (void)values;
+  return out * in;
+}
+
+static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *values, const char *label,
+                        nas_value *value, nas_err *err) {
+  const smartmixed_options *o = values;
+  nas_attrs attrs = {.out = out, .bias = true};
+  NAS_TRY(nas_neuron_sums(g, input, &attrs, label, NULL, &input, err));
+  nas_text_put(attrs.options, sizeof attrs.options, "phase=%s\ntau=%.17g\nnoise=%s\n", o->phase, o->tau,
+               o->noise ? "yes" : "no");
+  return nas_neuron_op(g, "smartmixed", &input, 1, &attrs, label, "act", value, err);
+}
+
+const nas_neuron_type nas_neuron_smartmixed = {
+    .name = "smartmixed",
+    .version = 1,
+    .summary = "a linear neuron that chooses one of six activations by trained weights",
+    .citation = "SmartMixed, arXiv:2510.22450",
+    .formula =
+        "z = W x + b; p = softmax((logits + gumbel) / tau) over relu, sigmoid, tanh, leaky relu 0.01, elu, selu; y = "
+        "act_argmax(p)(z) with the gradient of sum p_a act_a(z) by the logits",
+    .count = "out (in + 1) + 6 out",
+    .work = "out in",
+    .start = "W as a linear layer, logits normal of deviation 0.1",
+    .limits = "activations and output within [-10, 10]",
+    .stability = "one softmax, and no noise at evaluation",
+    .sample = "phase=soft\n",
+    .options = options,
+    .options_size = sizeof(smartmixed_options),
+    .params = params,
+    .macs = macs,
+    .build = build,
+};
