@@ -76,13 +76,22 @@ static inline void engine_backward(engine *e) {
   free(weights);
 }
 
+/* The largest magnitude of n numbers, at least `least`. (GCC 12 for arm64 cannot compile a loop of fmax here.) */
+static inline double engine_scale(const engine *e, const void *array, int64_t n, double least) {
+  double scale = least;
+  for (int64_t i = 0; i < n; i++) {
+    double size = fabs(engine_get(e, array, i));
+    if (size > scale) scale = size;
+  }
+  return scale;
+}
+
 /* Central differences of engine_loss by each of n numbers (at most `most` of them, evenly spread) against `gradient`.
  */
 static inline void engine_check_gradient(engine *e, void *numbers, const void *gradient, int64_t n, int64_t most,
                                          const char *what) {
   const double h = 1e-5;
-  double scale = 1e-3;
-  for (int64_t i = 0; i < n; i++) scale = fmax(scale, fabs(engine_get(e, gradient, i)));
+  double scale = engine_scale(e, gradient, n, 1e-3);
   for (int64_t i = 0; i<n; i += n> most ? n / most : 1) {
     double held = engine_get(e, numbers, i), wanted = engine_get(e, gradient, i);
     engine_set(e, numbers, i, held + h);
@@ -116,8 +125,7 @@ static inline void engine_check_gradients(engine *e, const char *what) {
 /* |a - b| <= tolerance * (largest |b|, at least `least`) for all n numbers. */
 static inline void engine_compare(const engine *ea, const void *a, const engine *eb, const void *b, int64_t n,
                                   double tolerance, double least, const char *what) {
-  double scale = least;
-  for (int64_t i = 0; i < n; i++) scale = fmax(scale, fabs(engine_get(eb, b, i)));
+  double scale = engine_scale(eb, b, n, least);
   for (int64_t i = 0; i < n; i++) {
     double x = engine_get(ea, a, i), y = engine_get(eb, b, i);
     if (!(fabs(x - y) <= tolerance * scale))
