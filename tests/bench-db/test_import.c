@@ -91,6 +91,24 @@ static void dictionaries_of_digits_arrive(void **state) {
                                "SELECT seed, epoch, valid_accuracy, test_accuracy FROM curve ORDER BY "
                                "seed, epoch"),
                       "1|1|10.0|\n1|2|20.0|7.0\n2|1|12.0|\n2|2|40.0|9.0");
+  nas_db *db;
+  nas_db_arch_report report;
+  nas_db_arch_query one = {.hash = fx_shell(fx_path("t.db"), "SELECT canonical FROM architecture"), .index = -1};
+  assert_ok(nas_db_open(fx_path("t.db"), NAS_DB_READ, &db, nas_test_err()));
+  one.run_epochs = 2;
+  assert_ok(nas_db_arch(db, &one, &report, nas_test_err()));
+  assert_int_equal(report.trials.n, 2);
+  assert_close(nas_rows_at(&report.means, 0, "valid_accuracy_mean")->real, 30, 1e-12);
+  nas_db_arch_report_free(&report);
+  one.run_epochs = 12;
+  assert_ok(nas_db_arch(db, &one, &report, nas_test_err()));
+  assert_true(report.trials.n == 0 && report.means.n == 0);
+  nas_db_arch_report_free(&report);
+  one = (nas_db_arch_query){.hash = one.hash, .index = -1, .mean = true};
+  assert_ok(nas_db_arch(db, &one, &report, nas_test_err()));
+  assert_int_equal(report.trials.n, 0);
+  nas_db_arch_report_free(&report);
+  nas_db_close(db);
   nas_bench *b;
   const double *v;
   nas_bench_where at = {.seed = NAS_BENCH_STD};
