@@ -3,7 +3,8 @@
 
 #include "bench-db/internal/select.h"
 
-/* Parameters of every statement here: 1 arch, 2 index, 3 hash, 4 data set or NULL, 5 seed or NULL. */
+/* Parameters of every statement here: 1 arch, 2 index, 3 hash, 4 data set or NULL, 5 seed or NULL, 6 epochs of the
+ * run or NULL, 7 not NULL for published means only. */
 #define ASKED      "(arch = ?1 OR \"index\" = ?2 OR canonical = ?3)"
 #define ON_DATASET "(?4 IS NULL OR " NAS_DB_IS_DATASET(4) ")"
 #define WITH_SEED  "(?5 IS NULL OR seed = ?5)"
@@ -11,7 +12,7 @@
   "(SELECT t.id FROM architecture a JOIN trial t ON t.architecture = a.id JOIN dataset d ON d.id = t.dataset " \
   "WHERE " ASKED                                                                                               \
   " AND (?4 IS NULL OR d.name = ?4 OR substr(d.name, 1, length(?4) + 1) = ?4 || '@') AND "                     \
-  "(?5 IS NULL OR t.seed = ?5))"
+  "(?5 IS NULL OR t.seed = ?5) AND (?6 IS NULL OR t.epochs = ?6) AND (?7 IS NULL OR t.seed IS NULL))"
 
 #define FIGURES                                                                                               \
   "e.train_loss, e.train_accuracy, e.valid_loss, e.valid_accuracy, e.test_loss, e.test_accuracy, e.seconds, " \
@@ -27,8 +28,9 @@ static const char sql_epochs[] =
     " e JOIN trial t ON t.id = e.trial JOIN dataset d ON d.id = t.dataset JOIN recipe r ON r.id = t.recipe WHERE "
     "e.trial IN " TRIALS " ORDER BY e.trial, e.epoch";
 /* One architecture at a time: SQLite looks it up in the view only by constants. */
-static const char sql_means[] = "SELECT * FROM per_architecture WHERE space = ?1 AND arch = ?2 AND " ON_DATASET
-                                " ORDER BY dataset, recipe, space_options";
+static const char sql_means[] =
+    "SELECT * FROM per_architecture WHERE space = ?1 AND arch = ?2 AND (?6 IS NULL OR epochs = ?6) AND " ON_DATASET
+    " ORDER BY dataset, recipe, space_options";
 
 static nas_status ask(nas_db *db, const char *sql, const nas_db_arch_query *q, nas_rows *out, nas_err *err) {
   sqlite3_stmt *s;
@@ -38,6 +40,8 @@ static nas_status ask(nas_db *db, const char *sql, const nas_db_arch_query *q, n
   sqlite3_bind_text(s, 3, q->hash, -1, SQLITE_STATIC);
   sqlite3_bind_text(s, 4, q->dataset, -1, SQLITE_STATIC);
   if (q->by_seed) sqlite3_bind_int64(s, 5, (int64_t)q->seed);
+  if (q->run_epochs) sqlite3_bind_int64(s, 6, q->run_epochs);
+  if (q->mean) sqlite3_bind_int(s, 7, 1);
   return nas_db_send(db, s, nas_rows_sink(out), err);
 }
 
@@ -55,6 +59,7 @@ static nas_status ask_means(nas_db *db, const nas_db_arch_query *q, nas_db_arch_
     sqlite3_bind_text(s, 1, nas_rows_at(&out->architectures, i, "space")->text, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, nas_rows_at(&out->architectures, i, "arch")->text, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 4, q->dataset, -1, SQLITE_STATIC);
+    if (q->run_epochs) sqlite3_bind_int64(s, 6, q->run_epochs);
     nas_row_sink sink = {first_names, nas_rows_sink(&out->means).row, &out->means};
     NAS_TRY(nas_db_send(db, s, sink, err));
   }

@@ -68,8 +68,10 @@ typedef struct nas_db_arch_query {
   const char *hash;    /* its canonical form */
   const char *dataset; /* or NULL */
   bool by_seed;
-  uint64_t seed; /* when by_seed */
-  bool epochs;   /* curves too */
+  uint64_t seed;      /* when by_seed */
+  bool epochs;        /* curves too */
+  int64_t run_epochs; /* only runs of so many epochs; 0: all */
+  bool mean;          /* only published means, as trials; the means over seeds come in any case */
 } nas_db_arch_query;
 
 /* Everything known. */

@@ -40,9 +40,9 @@ static nas_status query_people(const nas_cli *cli, const nas_db_arch_report *r, 
                                       "params",
                                       "macs",
                                       NULL};
-  static const char *const trials[] = {"trial",          "dataset",        "recipe",        "seed",    "epochs",
-                                       "train_accuracy", "valid_accuracy", "test_accuracy", "seconds", "params",
-                                       "macs",           "outcome",        "cause",         NULL};
+  static const char *const trials[] = {
+      "trial",         "dataset",    "recipe",  "seed",   "epochs", "train_accuracy", "valid_accuracy", "valid_split",
+      "test_accuracy", "test_split", "seconds", "params", "macs",   "outcome",        "cause",          NULL};
   static const char *const epochs[] = {"trial",      "seed",           "epoch",     "train_loss",    "train_accuracy",
                                        "valid_loss", "valid_accuracy", "test_loss", "test_accuracy", "seconds",
                                        NULL};
@@ -92,16 +92,22 @@ nas_status nas_db_query_verb(nas_cli *cli, int argc, const char **argv, nas_err 
       {"hash", 0, NAS_FLAG_TEXT, &q.hash, "H", "its canonical form"},
       {"dataset", 0, NAS_FLAG_TEXT, &q.dataset, "NAME", "only trials on this data set"},
       {"seed", 0, NAS_FLAG_INT, &seed, "S", "only trials with this seed"},
-      {"epochs", 0, NAS_FLAG_SWITCH, &q.epochs, NULL, "list every epoch too (JSON always has them)"},
+      {"epochs", 0, NAS_FLAG_INT, &q.run_epochs, "E", "only runs of so many epochs"},
+      {"mean", 0, NAS_FLAG_SWITCH, &q.mean, NULL, "only means over seeds, no single seeds"},
+      {"curves", 0, NAS_FLAG_SWITCH, &q.epochs, NULL, "list every epoch too (JSON always has them)"},
       {0}};
   const nas_usage usage = {
       "FILE", 1, 1, flags,
       "Shows every trial of an architecture, with the mean and the standard deviation over seeds.\n"
-      "No seed is ever picked at random. CSV lists the trials, or with --epochs their epochs."};
+      "No seed is ever picked at random. CSV lists the trials, or with --curves their epochs."};
   bool done;
   nas_db *db;
   NAS_TRY(nas_db_verb_open(cli, argc, argv, &usage, &db, &done, err));
   if (done) return NAS_OK;
+  if (seed >= 0 && q.mean) {
+    nas_db_close(db);
+    return nas_fail(err, NAS_E_USAGE, "--mean", "--mean and --seed exclude each other");
+  }
   q.by_seed = seed >= 0;
   q.seed = (uint64_t)seed;
   bool listed = q.epochs;

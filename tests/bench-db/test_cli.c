@@ -98,7 +98,7 @@ static void best_names_the_split_of_each_figure(void **state) {
 static void query_and_curve_show_everything(void **state) {
   (void)state;
   fx_table(fx_path("t.db"), 12);
-  assert_int_equal(run_db("query t.db --index 1 --epochs"), 0);
+  assert_int_equal(run_db("query t.db --index 1 --curves"), 0);
   assert_says(out, "|b~0|");
   assert_says(out, "valid_accuracy_mean  valid_accuracy_std");
   assert_says(out, "each epoch");
