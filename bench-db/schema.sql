@@ -212,7 +212,7 @@ SELECT trial, campaign, number, space, arch, "index", dataset, recipe, seed, epo
 FROM result WHERE outcome <> 'ok';
 
 -- Finished trials with outcome ok, one per network, data set, recipe and seed: a trial that was repeated in another
--- campaign counts once. The same architecture at another width (space_options) is another network.
+-- campaign counts once, and a published mean stands in only where no seed was recorded. The same architecture at another width (space_options) is another network.
 CREATE VIEW per_seed AS
 SELECT x.trial, x.campaign, x.space, x.arch, x."index", x.canonical, x.class, x.space_options, x.dataset,
        t.dataset AS dataset_id, x.recipe, t.recipe AS recipe_id, x.seed, x.epochs, x.train_loss, x.train_accuracy,
@@ -222,12 +222,16 @@ JOIN trial t ON t.id = x.trial
 WHERE x.outcome = 'ok' AND NOT EXISTS (
   SELECT 1 FROM trial o JOIN campaign oc ON oc.id = o.campaign
   WHERE o.architecture = t.architecture AND o.id < t.id AND o.outcome = 'ok' AND o.dataset = t.dataset
-    AND o.recipe = t.recipe AND o.seed = t.seed AND oc.space_options = x.space_options);
+    AND o.recipe = t.recipe AND oc.space_options = x.space_options
+    AND (o.seed IS t.seed OR t.seed IS NULL))
+  AND (t.seed IS NOT NULL OR NOT EXISTS (
+    SELECT 1 FROM trial o WHERE o.architecture = t.architecture AND o.outcome = 'ok' AND o.dataset = t.dataset
+      AND o.recipe = t.recipe AND o.seed IS NOT NULL));
 
 -- Mean and sample standard deviation over seeds, for each architecture, data set and recipe. The deviation of a single
 -- seed is NULL. (Variances are rounded at 1e-11, where the sums of squares of percents end.)
 CREATE VIEW per_architecture AS
-SELECT space, arch, "index", canonical, class, space_options, dataset, recipe, count(*) AS seeds, max(epochs) AS epochs,
+SELECT space, arch, "index", canonical, class, space_options, dataset, recipe, count(seed) AS seeds, max(epochs) AS epochs,
        avg(valid_accuracy) AS valid_accuracy_mean,
        sqrt(max(0, round((sum(valid_accuracy * valid_accuracy) - sum(valid_accuracy) * avg(valid_accuracy))
                          / nullif(count(valid_accuracy) - 1, 0), 11))) AS valid_accuracy_std,

@@ -27,8 +27,8 @@ static const room rooms[] = {
 /* Libraries that only one room may know. */
 static const struct {
   const char *header, *room;
-} only_here[] = {{"curl/", "base"},         {"dnnl.h", "train"}, {"cblas.h", "train"}, {"lapacke.h", "train"},
-                 {"sqlite3.h", "bench-db"}, {"mpi.h", "jobs"},   {"yaml.h", "jobs"},   {"popt.h", "cli"}};
+} only_here[] = {{"curl/", "base"},         {"dnnl.h", "train"}, {"cblas.h", "train"},        {"lapacke.h", "train"},
+                 {"sqlite3.h", "bench-db"}, {"mpi.h", "jobs"},   {"yaml.h", "jobs bench-db"}, {"popt.h", "cli"}};
 
 static int violations, files_read, curl_files;
 
@@ -49,7 +49,7 @@ static void check_own(const room *r, const char *path, const char *include) {
 static void check_library(const room *r, const char *path, const char *include) {
   for (size_t i = 0; i < sizeof only_here / sizeof *only_here; i++) {
     if (strncmp(include, only_here[i].header, strlen(only_here[i].header)) != 0) continue;
-    if (strcmp(r->name, only_here[i].room) == 0) continue;
+    if (strstr(only_here[i].room, r->name)) continue;
     print_error("%s (room %s) includes <%s>, which is for %s/ alone\n", path, r->name, include, only_here[i].room);
     violations++;
   }

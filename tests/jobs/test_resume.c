@@ -186,9 +186,12 @@ static void test_accuracy_does_not_steer_the_search(void **state) {
   nas_runs_write_noop("c", "strategy: {name: regularized-evolution, population: 4, sample: 3}\nbudget: {trials: 30}\n");
   assert_int_equal(nas_runs_search(0, "", "c", "a", "", NULL), 0);
   assert_int_equal(nas_runs_search(0, "", "c", "b", "-o budget.trials=15", NULL), 0);
-  assert_int_equal(nas_run(NULL, NULL, "sqlite3 '%s' 'UPDATE epoch SET test_accuracy = trial %% 7, test_loss = 0'",
-                           nas_runs_path("b.db")),
-                   0);
+  assert_int_equal(
+      nas_run(NULL, NULL,
+              "sqlite3 '%s' 'UPDATE trial SET test_accuracy = id %% 7, test_loss = 0; UPDATE learning_curve SET "
+              "data = cast(substr(data, 1, 160) || substr(data, 1, 32) || substr(data, 193) AS BLOB)'",
+              nas_runs_path("b.db")),
+      0);
   assert_int_equal(nas_runs_search(0, "", "c", "b", "--resume", NULL), 0);
   nas_db_trial *a = nas_runs_trials("a", &n[0]), *b = nas_runs_trials("b", &n[1]);
   assert_int_equal(n[0], 30);
