@@ -159,13 +159,15 @@ static void explain(const session *s) {
 
 static nas_status train_again(session *s, nas_err *err) {
   nas_result result = {0};
-  nas_eval_request request = {.space = s->setup.space,
-                              .data = s->setup.data,
-                              .recipe = &s->setup.recipe,
-                              .seed = s->trial->seed,
-                              .stop = &stop,
-                              .on_epoch = on_epoch,
-                              .arg = s};
+  nas_eval_request request = {
+      .space = s->setup.space,
+      .data = s->setup.data,
+      .recipe = &s->setup.recipe,
+      .seed = s->trial->seed,
+      .epochs = s->trial->result.outcome == NAS_OUTCOME_OK ? (int32_t)s->trial->result.n_epochs : 0,
+      .stop = &stop,
+      .on_epoch = on_epoch,
+      .arg = s};
   NAS_TRY(nas_space_parse(s->setup.space, s->trial->arch, &request.arch, err));
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
   sigemptyset(&action.sa_mask);
