@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 
-enum { ASKS = 200, EPOCHS = 27, GROWTH_ASKS = 2000, GROWTH_BYTES = 8192 };
+enum { ASKS = 200, EPOCHS = 27, GROWTH_ASKS = 2000, GROWN = 1000, GROWTH_BYTES = 8192 };
 
 /* A campaign with several workers: who is told next, and who fails, are functions of the numbers. */
 typedef struct session {
@@ -56,7 +56,7 @@ static nas_status tell(session *s, uint64_t number) {
 
 /* One more ask, after a tell when all workers are busy. */
 static nas_status step(session *s) {
-  if (s->n_open >= s->workers) {
+  if (s->n_open && s->n_open >= s->workers) {
     uint64_t mix[2] = {s->order, s->events++}, at = nas_hash64(mix, sizeof mix) % s->n_open, number = s->open[at];
     s->open[at] = s->open[--s->n_open];
     NAS_TRY(tell(s, number));
@@ -214,12 +214,11 @@ static nas_status check_growth(const nas_strategy_type *type, const nas_space *s
                                nas_err *err) {
   session s;
   nas_status status = begin(&s, type, space, 1, err);
-  if (status == NAS_OK && go(&s, GROWTH_ASKS / 2, fault, size)) {
+  if (status == NAS_OK && go(&s, GROWN, fault, size)) {
     struct mallinfo2 before = mallinfo2();
     if (!s.exhausted && go(&s, GROWTH_ASKS, fault, size)) {
       struct mallinfo2 after = mallinfo2();
-      double each =
-          ((double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd)) / (GROWTH_ASKS / 2);
+      double each = ((double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd)) / GROWN;
       if (each > GROWTH_BYTES) nas_text_put(fault, size, "memory grows by %.0f bytes a trial", each);
     }
   }

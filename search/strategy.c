@@ -7,12 +7,13 @@
 #include "search/strategies.def"
 #undef NAS_STRATEGY
 
-/* Only its length is used. */
-static const char builtin[] = {
-#define NAS_STRATEGY(symbol) 1,
+/* clang-format off */
+enum { BUILTIN = 0
+#define NAS_STRATEGY(symbol) + 1
 #include "search/strategies.def"
 #undef NAS_STRATEGY
 };
+/* clang-format on */
 
 enum { PLUGGED_MAX = 64 };
 
@@ -21,7 +22,7 @@ static const nas_strategy_type *types[] = {
 #define NAS_STRATEGY(symbol) &nas_strategy_##symbol,
 #include "search/strategies.def"
 #undef NAS_STRATEGY
-    [sizeof(builtin) / sizeof(*builtin) + PLUGGED_MAX] = NULL};
+    [BUILTIN + PLUGGED_MAX] = NULL};
 
 struct nas_strategy {
   const nas_strategy_type *type;
