@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "jobs/machine.h"
 #include "jobs/setup.h"
+#include "search/strategy.h"
 
 typedef struct session {
   nas_cli *cli;
@@ -157,12 +158,25 @@ static void explain(const session *s) {
   nas_str_free(&here);
 }
 
+/* A strategy of one fidelity trains in full; of another, or one that is not known here (a plugin), the recorded epochs
+ * say how far. */
+static int32_t epochs_of(const session *s) {
+  char name[96];
+  const nas_strategy_type *type;
+  nas_text_put(name, sizeof name, "%s", s->campaign->strategy);
+  name[strcspn(name, "@")] = '\0';
+  if (s->trial->result.outcome != NAS_OUTCOME_OK) return 0;
+  if (nas_strategy_find(name, &type, NULL) == NAS_OK && type->ask) return 0;
+  return (int32_t)s->trial->result.n_epochs;
+}
+
 static nas_status train_again(session *s, nas_err *err) {
   nas_result result = {0};
   nas_eval_request request = {.space = s->setup.space,
                               .data = s->setup.data,
                               .recipe = &s->setup.recipe,
                               .seed = s->trial->seed,
+                              .epochs = epochs_of(s),
                               .stop = &stop,
                               .on_epoch = on_epoch,
                               .arg = s};

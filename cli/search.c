@@ -8,6 +8,7 @@
 #include "bench-db/bench-db.h"
 #include "cli/commands.h"
 #include "jobs/campaign.h"
+#include "search/plugin.h"
 
 enum { TOP = 10, COLUMNS = 8 };
 
@@ -195,11 +196,12 @@ static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err
 }
 
 nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *err) {
-  const char *db = NULL;
+  const char *db = NULL, *plugin = NULL;
   bool resume = false, done;
   const nas_flag flags[] = {
       {"db", 0, NAS_FLAG_TEXT, &db, "FILE", "the table (default: the campaign's name.db)"},
       {"resume", 0, NAS_FLAG_SWITCH, &resume, NULL, "go on with the table's last campaign (or begin)"},
+      {"plugin", 0, NAS_FLAG_TEXT, &plugin, "FILE.so", "a shared object with more strategies"},
       {0}};
   const nas_usage usage = {"CAMPAIGN.yaml", 1, 1, flags,
                            "Runs a campaign, alone or under mpirun (rank 0 coordinates, the others evaluate), and\n"
@@ -207,6 +209,7 @@ nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *er
                            "Exit status 3: finished, but some trials failed; 75: stopped by a signal, run again\n"
                            "with --resume."};
   nas_status status = nas_cli_parse(cli, argc, argv, &usage, &done, err);
+  if (status == NAS_OK && !done && plugin) status = nas_strategy_plugin_load(plugin, err);
   /* Every rank has the same command line: the first one reports its faults, the others leave quietly, for a launcher
    * takes the first failing rank as reason to kill the rest. */
   if (status != NAS_OK) return nas_jobs_is_secondary_rank() ? NAS_OK : status;

@@ -16,6 +16,7 @@ typedef struct nas_eval_request {
   const nas_dataset *data;
   const nas_recipe *recipe;
   uint64_t seed;
+  int32_t epochs;       /* evaluate at this epoch of the recipe's schedule; 0 = at its end */
   int64_t memory_limit; /* bytes, 0 = none */
   double seconds_limit; /* 0 = none */
   const char *checkpoint;

@@ -120,7 +120,8 @@ static nas_status evaluate(const void *values, const nas_eval_request *r, nas_re
   if (strcmp(o->fail, "none") != 0 && number(hash, FAILURE, 0) < o->fail_rate) NAS_TRY(misbehave(o, result, err));
   double began = nas_clock(), share = o->jitter * (2 * number(hash, JITTER, r->seed) - 1);
   double each = o->seconds * (1 + share) / (double)o->epochs;
-  for (int32_t e = 1; e <= o->epochs && result->outcome == NAS_OUTCOME_OK; e++) {
+  int64_t last = r->epochs && r->epochs < o->epochs ? r->epochs : o->epochs;
+  for (int32_t e = 1; e <= last && result->outcome == NAS_OUTCOME_OK; e++) {
     rest(r, began, began + each * e, result);
     if (result->outcome != NAS_OUTCOME_OK) break;
     nas_epoch epoch = made_up_epoch(hash, r->seed, e);

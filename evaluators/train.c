@@ -20,6 +20,7 @@ static nas_status evaluate(const void *values, const nas_eval_request *r, nas_re
                              .data = r->data,
                              .recipe = r->recipe,
                              .seed = r->seed,
+                             .epochs = r->epochs,
                              .memory_limit = r->memory_limit,
                              .seconds_limit = r->seconds_limit,
                              .checkpoint = r->checkpoint,

@@ -31,8 +31,12 @@ nas_status nas_coordinator_open(nas_coordinator *c, const nas_campaign *campaign
   c->task = c->setup.data->task;
   nas_text_put(c->digest, sizeof c->digest, "%s", c->setup.data->digest);
   nas_text_put(c->split, sizeof c->split, "%s", c->setup.data->split);
-  NAS_TRY(nas_strategy_open(campaign->strategy, &campaign->strategy_settings, c->setup.space, (uint64_t)campaign->seed,
-                            &c->strategy, err));
+  static const char *const delivered[] = {"peak_bytes", NULL};
+  const nas_strategy_setup setup = {.space = c->setup.space,
+                                    .seed = (uint64_t)campaign->seed,
+                                    .epochs = (int32_t)c->setup.recipe.epochs,
+                                    .metrics = strcmp(campaign->evaluator, "train") == 0 ? delivered : NULL};
+  NAS_TRY(nas_strategy_open_with(campaign->strategy, &campaign->strategy_settings, &setup, &c->strategy, err));
   NAS_TRY(nas_db_open(options->db, NAS_DB_CREATE, &c->db, err));
   NAS_TRY(nas_coordinator_resume(c, options, err));
   nas_dataset_close(c->setup.data);
@@ -46,6 +50,7 @@ void nas_coordinator_close(nas_coordinator *c) {
   nas_strategy_close(c->strategy);
   nas_setup_close(&c->setup);
   nas_repeats_free(&c->repeats);
+  free(c->seeds);
   free(c->open);
   free(c->slots);
   free(c->inbox);
@@ -80,6 +85,9 @@ nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, con
                    .macs = t->macs,
                    .valid_curve = curve,
                    .n_curve = r->n_epochs};
+  const nas_metric memory = {"peak_bytes", nas_result_metric(r, "peak_bytes")};
+  tell.metrics = &memory;
+  if (!isnan(memory.value)) tell.n_metrics = 1;
   nas_status status = nas_strategy_tell(c->strategy, &tell, err);
   free(curve);
   if (status != NAS_OK) return status;
@@ -184,7 +192,8 @@ static nas_status record(nas_coordinator *c, int worker, const nas_message *m, n
 
 static bool may_ask(const nas_coordinator *c) {
   const nas_budget *b = &c->campaign->budget;
-  int64_t planned = c->epochs + (int64_t)c->n_open * c->setup.recipe.epochs;
+  int64_t planned = c->epochs;
+  for (size_t i = 0; i < c->n_open; i++) planned += c->open[i].epochs ? c->open[i].epochs : c->setup.recipe.epochs;
   return !c->stopping && !c->exhausted && (b->trials == 0 || c->asked < (uint64_t)b->trials) &&
          (!(b->seconds > 0) || nas_clock() - c->started < b->seconds) && (b->epochs == 0 || planned < b->epochs);
 }
@@ -199,14 +208,40 @@ static void count_net(const nas_coordinator *c, const nas_arch *arch, nas_db_ask
   nas_net_free(net);
 }
 
+nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_err *err) {
+  nas_proposal p;
+  uint64_t before;
+  if (c->asked + 1 > c->cap_seeds) {
+    size_t cap = c->cap_seeds ? 2 * c->cap_seeds : 64;
+    uint64_t *grown = realloc(c->seeds, cap * sizeof *grown);
+    if (!grown) return nas_fail_memory(err, "the seeds of the trials");
+    c->seeds = grown;
+    c->cap_seeds = cap;
+  }
+  NAS_TRY(nas_strategy_propose(c->strategy, c->asked, &p, err));
+  if (p.continues > c->asked)
+    return nas_fail(err, NAS_E_INTERNAL, c->campaign->strategy, "goes on with ask %llu, which was not made",
+                    (unsigned long long)p.continues - 1);
+  out->number = c->asked;
+  out->arch = p.arch;
+  out->epochs = p.epochs;
+  if (p.continues) out->seed = c->seeds[p.continues - 1];
+  else {
+    NAS_TRY(nas_repeats_count(&c->repeats, &p.arch, &before, err));
+    out->seed = (uint64_t)c->campaign->seed + before;
+  }
+  c->seeds[c->asked] = out->seed;
+  return NAS_OK;
+}
+
 /* One more proposal, recorded; *got false when there is none. */
 static nas_status ask(nas_coordinator *c, nas_open_trial *out, bool *got, nas_err *err) {
   const nas_space *space = c->setup.space;
   char arch[NAS_ARCH_TEXT_MAX], canonical[NAS_ARCH_TEXT_MAX];
-  uint64_t before, index, class_id;
-  *out = (nas_open_trial){.number = c->asked, .worker = -1};
+  uint64_t index, class_id;
+  *out = (nas_open_trial){.worker = -1};
   nas_err why = {0};
-  nas_status status = nas_strategy_ask(c->strategy, c->asked, &out->arch, &why);
+  nas_status status = nas_coordinator_propose(c, out, &why);
   *got = status == NAS_OK;
   if (status == NAS_E_EXHAUSTED) {
     c->exhausted = true;
@@ -218,8 +253,6 @@ static nas_status ask(nas_coordinator *c, nas_open_trial *out, bool *got, nas_er
   }
   NAS_TRY(nas_space_format(space, &out->arch, arch, err));
   NAS_TRY(nas_space_canonical(space, &out->arch, canonical, err));
-  NAS_TRY(nas_repeats_count(&c->repeats, &out->arch, &before, err));
-  out->seed = (uint64_t)c->campaign->seed + before;
   nas_db_ask row = {.campaign = c->id,
                     .number = c->asked,
                     .asked_after = c->told,
@@ -253,8 +286,13 @@ static nas_status assign(nas_coordinator *c, int worker, nas_err *err) {
   if (!t || c->stopping) return NAS_OK;
   NAS_TRY(nas_db_trial_start(c->db, t->id, worker, &t->attempt, err));
   nas_parcel *p = &c->outbox[c->n_outbox];
-  *p = (nas_parcel){
-      worker, {.kind = NAS_MESSAGE_TRIAL, .trial = t->id, .number = t->number, .attempt = t->attempt, .seed = t->seed}};
+  *p = (nas_parcel){worker,
+                    {.kind = NAS_MESSAGE_TRIAL,
+                     .trial = t->id,
+                     .number = t->number,
+                     .attempt = t->attempt,
+                     .seed = t->seed,
+                     .epochs = t->epochs}};
   NAS_TRY(nas_space_format(c->setup.space, &t->arch, p->message.arch, err));
   c->n_outbox++;
   t->worker = worker;

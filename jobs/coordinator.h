@@ -15,6 +15,7 @@ typedef struct nas_open_trial {
   int64_t id;
   uint64_t number, seed;
   nas_arch arch;
+  int32_t epochs; /* to train up to; 0 = all of the recipe */
   double params, macs;
   int32_t attempt;
   int deaths; /* processes that it took along in this run */
@@ -48,6 +49,8 @@ typedef struct nas_coordinator {
   int64_t id;
   nas_strategy *strategy;
   nas_repeats repeats;
+  uint64_t *seeds; /* of the trials, by ask number: one that is continued keeps its seed */
+  size_t cap_seeds;
   nas_open_trial *open;
   size_t n_open, cap_open;
   nas_slot *slots;
@@ -78,6 +81,9 @@ bool nas_coordinator_done(const nas_coordinator *c);
 
 /* ---- shared with resume.c ---- */
 nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, const nas_result *result, nas_err *err);
+/* Asks the strategy for the next proposal: number, architecture, epochs and seed of *out; EXHAUSTED when there is none.
+ * The caller counts it (c->asked). */
+nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_err *err);
 nas_status nas_coordinator_add_open(nas_coordinator *c, const nas_open_trial *t, nas_err *err);
 nas_status nas_coordinator_resume(nas_coordinator *c, const nas_campaign_run_options *options, nas_err *err);
 #endif

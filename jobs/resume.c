@@ -165,20 +165,18 @@ static nas_status tell_until(replay *r, uint64_t count, nas_err *err) {
 static nas_status ask_again(replay *r, const nas_db_trial *row, nas_err *err) {
   nas_coordinator *c = r->c;
   nas_open_trial t = open_from(row);
-  nas_arch asked;
-  uint64_t before;
+  nas_open_trial asked = {0};
   if (row->number != c->asked)
     return nas_fail(err, NAS_E_DB_UNREADABLE, NULL, "ask %llu is missing from the table", (unsigned long long)c->asked);
   NAS_TRY(nas_space_parse(c->setup.space, row->arch, &t.arch, err));
-  NAS_TRY(nas_strategy_ask(c->strategy, row->number, &asked, err));
-  NAS_TRY(nas_repeats_count(&c->repeats, &t.arch, &before, err));
-  if (!nas_arch_same(&asked, &t.arch) || row->seed != (uint64_t)c->campaign->seed + before) {
+  NAS_TRY(nas_coordinator_propose(c, &asked, err));
+  t.epochs = asked.epochs;
+  if (!nas_arch_same(&asked.arch, &t.arch) || row->seed != asked.seed) {
     char text[NAS_ARCH_TEXT_MAX];
-    NAS_TRY(nas_space_format(c->setup.space, &asked, text, err));
+    NAS_TRY(nas_space_format(c->setup.space, &asked.arch, text, err));
     return nas_fail(err, NAS_E_MISMATCH, NULL,
                     "trial %lld: the table has %s with seed %llu, the strategy asks for %s with seed %llu",
-                    (long long)row->id, row->arch, (unsigned long long)row->seed, text,
-                    (unsigned long long)((uint64_t)c->campaign->seed + before));
+                    (long long)row->id, row->arch, (unsigned long long)row->seed, text, (unsigned long long)asked.seed);
   }
   c->asked++;
   return row->finished ? NAS_OK : nas_coordinator_add_open(c, &t, err);

@@ -90,6 +90,7 @@ static void evaluate(server *s, const nas_message *trial, nas_result *result) {
                               .data = s->setup.data,
                               .recipe = &s->setup.recipe,
                               .seed = trial->seed,
+                              .epochs = trial->epochs,
                               .memory_limit = s->campaign->trial.memory,
                               .seconds_limit = s->campaign->trial.seconds,
                               .on_epoch = on_epoch,

@@ -148,6 +148,7 @@ static void visit_message(codec *c, nas_message *m) {
     case NAS_MESSAGE_TRIAL:
       visit_attempt(c, m);
       visit_u64(c, &m->seed, 8);
+      visit_i32(c, &m->epochs);
       visit_text(c, m->arch, sizeof m->arch);
       break;
     case NAS_MESSAGE_RESULT:

@@ -30,6 +30,7 @@ typedef struct nas_message {
   nas_message_kind kind;
   int64_t trial; /* row in the table */
   uint64_t number, seed;
+  int32_t epochs; /* TRIAL: up to this one; 0 = all */
   int32_t attempt;
   char arch[NAS_ARCH_TEXT_MAX];
   nas_result result;

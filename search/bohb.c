@@ -106,7 +106,7 @@ static bool by_model(nas_strategy *s, const bohb_data *data, nas_rng rng, nas_ar
   const bohb_options *o = nas_strategy_options(s);
   const nas_brackets *b = nas_strategy_state(s);
   const nas_space *space = nas_strategy_space(s);
-  bohb_density good, bad;
+  bohb_density good = {0}, bad = {0};
   double top = -1;
   make_density(space, o->min_bandwidth, data->entries, data->n_good, &good);
   make_density(space, o->min_bandwidth, data->entries + data->n_good, data->n - data->n_good, &bad);

@@ -18,7 +18,7 @@ typedef struct gp_options {
 
 static const nas_option options[] = {
     NAS_OPT_INT(gp_options, initial, "initial", "10", 2, 1e6, "random architectures before the model is used"),
-    NAS_OPT_CHOICE(gp_options, kernel, "kernel", "wl", "wl|hamming",
+    NAS_OPT_CHOICE(gp_options, kernel, "kernel", "hamming", "wl|hamming",
                    "Weisfeiler-Lehman labels of the cell, or the genes that differ"),
     NAS_OPT_CHOICE(gp_options, acquisition, "acquisition", "ei", "ei|ucb", "expected improvement or upper bound"),
     NAS_OPT_REAL(gp_options, beta, "beta", "3", 0, 1000, "width of the upper bound in variances"),

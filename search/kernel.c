@@ -89,7 +89,7 @@ void nas_kernel_distance(const nas_kernel *k, const nas_kernel_point *a, const n
 
 double nas_kernel_value(const nas_kernel *k, const double *theta, const nas_kernel_point *a,
                         const nas_kernel_point *b) {
-  double distance[NAS_KERNEL_PARTS], sum = 0;
+  double distance[NAS_KERNEL_PARTS] = {0}, sum = 0;
   nas_kernel_distance(k, a, b, distance);
   for (int i = 0; i < k->parts; i++) sum += theta[i] * distance[i];
   return exp(-sum);

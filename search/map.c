@@ -57,12 +57,12 @@ nas_status nas_grow(void *rows, size_t *cap, size_t need, size_t size, const cha
   if (need <= *cap) return NAS_OK;
   size_t wanted = *cap ? *cap : 16;
   while (wanted < need) wanted *= 2;
-  void *old;
-  memcpy(&old, rows, sizeof old);
-  char *grown = realloc(old, wanted * size);
+  void *old, *grown = calloc(wanted, size);
   if (!grown) return nas_fail_memory(err, what);
-  memset(grown + *cap * size, 0, (wanted - *cap) * size);
+  memcpy(&old, rows, sizeof old);
+  if (old) memcpy(grown, old, *cap * size);
   memcpy(rows, &grown, sizeof grown);
+  free(old);
   *cap = wanted;
   return NAS_OK;
 }

@@ -78,9 +78,9 @@ static nas_status select_parents(nsga2_state *g, size_t keep, nas_err *err) {
     g->order[at] = i;
   }
   if (keep > g->n) keep = g->n;
-  nas_arch *pool = malloc(keep * sizeof *pool);
-  double *rest = malloc(keep * (n + 1) * sizeof *rest);
-  uint32_t *rank = malloc(keep * sizeof *rank);
+  nas_arch *pool = malloc((keep + 1) * sizeof *pool);
+  double *rest = malloc((keep + 1) * (n + 1) * sizeof *rest);
+  uint32_t *rank = malloc((keep + 1) * sizeof *rank);
   nas_status status = pool && rest && rank ? NAS_OK : nas_fail_memory(err, "the population");
   if (status == NAS_OK) {
     for (size_t i = 0; i < keep; i++) {

@@ -7,11 +7,22 @@
 #include "search/strategies.def"
 #undef NAS_STRATEGY
 
-static const nas_strategy_type *const types[] = {
+/* clang-format off */
+enum { BUILTIN = 0
+#define NAS_STRATEGY(symbol) + 1
+#include "search/strategies.def"
+#undef NAS_STRATEGY
+};
+/* clang-format on */
+
+enum { PLUGGED_MAX = 64 };
+
+/* NULL-terminated; the places after the built-in ones are for plugins. */
+static const nas_strategy_type *types[] = {
 #define NAS_STRATEGY(symbol) &nas_strategy_##symbol,
 #include "search/strategies.def"
 #undef NAS_STRATEGY
-    NULL};
+    [BUILTIN + PLUGGED_MAX] = NULL};
 
 struct nas_strategy {
   const nas_strategy_type *type;
@@ -24,6 +35,19 @@ struct nas_strategy {
 };
 
 const nas_strategy_type *const *nas_strategy_types(void) { return types; }
+
+nas_status nas_strategy_register(const nas_strategy_type *type, nas_err *err) {
+  size_t n = 0;
+  for (; types[n]; n++) {
+    if (types[n] == type) return NAS_OK;
+    if (strcmp(types[n]->name, type->name) == 0)
+      return nas_fail(err, NAS_E_BAD_INPUT, type->name, "there is a strategy '%s' already", type->name);
+  }
+  if (n + 1 == sizeof types / sizeof *types)
+    return nas_fail(err, NAS_E_OUT_OF_RANGE, type->name, "no room for more than %d plugged-in strategies", PLUGGED_MAX);
+  types[n] = type;
+  return NAS_OK;
+}
 
 nas_status nas_strategy_find(const char *name, const nas_strategy_type **out, nas_err *err) {
   nas_guess guess = nas_guess_for(name);

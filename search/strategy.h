@@ -64,6 +64,9 @@ typedef struct nas_strategy_setup {
 } nas_strategy_setup;
 
 const nas_strategy_type *const *nas_strategy_types(void);
+/* Adds a type (borrowed for good) to the registry: how plugins join. BAD_INPUT for a name that is taken (the same type
+ * again is fine), OUT_OF_RANGE when there is no room for more. Not for several threads at once. */
+nas_status nas_strategy_register(const nas_strategy_type *type, nas_err *err);
 nas_status nas_strategy_find(const char *name, const nas_strategy_type **out, nas_err *err);
 
 /* Opens a strategy. Free with nas_strategy_close. */

@@ -351,7 +351,8 @@ static nas_status finish_epoch(training *t, nas_err *err) {
 
 static nas_status run(training *t, nas_err *err) {
   nas_checkpoint_position *p = &t->checkpoint.position;
-  while (!ended(t) && p->epoch < t->job->recipe->epochs) {
+  const int64_t all = t->job->recipe->epochs, last = t->job->epochs && t->job->epochs < all ? t->job->epochs : all;
+  while (!ended(t) && p->epoch < last) {
     shuffle(t);
     while (!ended(t) && p->step < t->steps) {
       check_limits(t);

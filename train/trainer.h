@@ -20,6 +20,7 @@ typedef struct nas_train_job {
   const nas_dataset *data;
   const nas_recipe *recipe;
   uint64_t seed;
+  int32_t epochs;          /* stop after this epoch of the recipe's schedule; 0 = at its end */
   int64_t memory_limit;    /* bytes; 0 = none; a training that needs more is `rejected` before anything is allocated */
   double seconds_limit;    /* 0 = none; of the whole training, resumed parts included; checked between batches ->
                               `timeout` */

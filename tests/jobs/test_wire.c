@@ -70,6 +70,7 @@ static void every_kind_comes_back_as_it_was(void **state) {
     }
     if (kind == NAS_MESSAGE_TRIAL) {
       assert_true(back.seed == m.seed);
+      assert_int_equal(back.epochs, m.epochs);
       assert_string_equal(back.arch, m.arch);
     }
     if (kind == NAS_MESSAGE_RESULT) {

@@ -4,6 +4,7 @@
 
 #include "drive.h"
 #include "harness.h"
+#include "search/conformance.h"
 
 enum { ASKS = 120 };
 
@@ -141,8 +142,20 @@ static void guesses_the_name(void **state) {
   assert_fails(nas_strategy_find("", &type, nas_test_err()), NAS_E_UNKNOWN_NAME, "no strategy ''");
 }
 
+static void check_conformance(const nas_strategy_type *type, const nas_space *space) {
+  nas_conformance checks[NAS_CONFORMANCE_CHECKS];
+  assert_ok(nas_conformance_check(type, space, checks, nas_test_err()));
+  for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++)
+    if (*checks[i].fault) fail_msg("%s: %s: %s", type->name, checks[i].name, checks[i].fault);
+}
+
+static void passes_the_conformance_checks(void **state) {
+  (void)state;
+  for_each(check_conformance);
+}
+
 NAS_SUITE(Strategy, NAS_CASE(describes_itself), NAS_CASE(repeats_itself_for_the_same_seed),
           NAS_CASE(is_restored_by_replaying_asks_and_tells),
           NAS_CASE(proposes_members_of_the_space_whatever_comes_back),
           NAS_CASE(refuses_asks_and_tells_out_of_the_protocol), NAS_CASE(refuses_unknown_options),
-          NAS_CASE(guesses_the_name))
+          NAS_CASE(guesses_the_name), NAS_CASE(passes_the_conformance_checks))

@@ -1,0 +1,19 @@
+#ifndef NAS_SEARCH_CONFORMANCE_H
+#define NAS_SEARCH_CONFORMANCE_H
+/* What every strategy must do, checked from outside: `nascent strategy check`. */
+#include "search/strategy.h"
+
+/* One check: name, and what was wrong (empty when it passed). */
+typedef struct nas_conformance {
+  const char *name;
+  char fault[200];
+} nas_conformance;
+
+enum { NAS_CONFORMANCE_CHECKS = 7 };
+
+/* Runs all checks on a strategy with its default options in a space. Accuracies are made up from the genes; a strategy
+ * has no way to see test accuracy, as a tell has no place for it. Errors: only what keeps the checks from running, such
+ * as a lack of memory; a strategy that fails a check is OK with a fault. */
+nas_status nas_conformance_check(const nas_strategy_type *type, const nas_space *space,
+                                 nas_conformance out[NAS_CONFORMANCE_CHECKS], nas_err *err);
+#endif
