@@ -1,5 +1,7 @@
 /* `nascent replay` from the outside: what is printed, what is written, and the exit status. */
 #include <jansson.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +151,28 @@ static void draws_a_picture(void **state) {
       0);
 }
 
+/* The shared table, imported by its map: the figures of tests/search/test_replay.c through the whole program. */
+static void reaches_the_reference_figures_from_an_import(void **state) {
+  (void)state;
+  char csv[512];
+  snprintf(csv, sizeof csv, "%s", nas_shared_file("data/nb201/nb201.csv.gz"));
+  if (!nas_file_exists(nas_program())) nas_skip("the program is not built: cmake --build ... --target nascent");
+  assert_int_equal(
+      nas_run(NULL, NULL, "cd '%s' && '%s' db import '%s' --map '%s/examples/import/nas-bench-201.yaml' --db t.db",
+              nas_test_folder(), nas_program(), csv, nas_source_folder()),
+      0);
+  expect_ok("t.db " BOTH "--dataset cifar10-valid --search-epochs 12 --report-epochs 200 --seconds 20000 --json -q");
+  static const double expected[2][3] = {{91.09, 90.79, 178}, {91.32, 91.06, 165}};
+  json_t *root = parse();
+  for (size_t i = 0; i < 2; i++) {
+    json_t *one = json_array_get(json_object_get(root, "strategies"), i);
+    static const char *const names[3] = {"valid_mean", "test_mean", "evaluations_mean"};
+    for (size_t k = 0; k < 3; k++)
+      assert_true(fabs(json_number_value(json_object_get(one, names[k])) - expected[i][k]) <= (k < 2 ? 0.06 : 2));
+  }
+  json_decref(root);
+}
+
 static void refuses_bad_input(void **state) {
   (void)state;
   replay_db_make("t.db", true, true);
@@ -179,4 +203,5 @@ static void refuses_bad_input(void **state) {
 
 NAS_SUITE(ReplayCommand, NAS_CASE(prints_one_object_with_everything), NAS_CASE(prints_tables),
           NAS_CASE(finds_the_best_of_an_exhausted_table), NAS_CASE(jobs_change_no_bit_and_seeds_do),
-          NAS_CASE(takes_options_of_each_strategy), NAS_CASE(draws_a_picture), NAS_CASE(refuses_bad_input))
+          NAS_CASE(takes_options_of_each_strategy), NAS_CASE(draws_a_picture),
+          NAS_CASE(reaches_the_reference_figures_from_an_import), NAS_CASE(refuses_bad_input))
