@@ -39,8 +39,11 @@ static nas_status grow(nas_map *m, nas_err *err) {
       fresh.keys[j] = m->keys[i];
       fresh.values[j] = m->values[i];
     }
-  nas_map_free(m);
-  *m = fresh;
+  free(m->keys);
+  free(m->values);
+  m->keys = fresh.keys;
+  m->values = fresh.values;
+  m->cap = fresh.cap;
   return NAS_OK;
 }
 
