@@ -50,21 +50,30 @@ static nas_status fill_texts(const nas_coordinator *c, texts *t, nas_err *err) {
 
 static nas_db_campaign row_of(const nas_coordinator *c, const texts *t) {
   const nas_dataset *d = c->setup.data;
-  return (nas_db_campaign){
-      .name = c->campaign->name,
-      .config = nas_str_text(&t->config),
-      .space = t->space,
-      .space_options = nas_str_text(&t->space_options),
-      .evaluator = t->evaluator,
-      .evaluator_options = nas_str_text(&t->evaluator_options),
-      .strategy = t->strategy,
-      .strategy_options = nas_str_text(&t->strategy_options),
-      .seed = (uint64_t)c->campaign->seed,
-      .program = NAS_VERSION_FULL,
-      .machine = nas_str_text(&t->machine),
-      .dataset = {t->dataset, nas_str_text(&t->dataset_options), d->digest, d->split, d->n_train, d->n_valid, d->n_test,
-                  d->task.input.c, d->task.input.h, d->task.input.w, d->task.classes},
-      .recipe = {t->recipe, nas_str_text(&t->recipe_options), t->recipe_digest}};
+  return (nas_db_campaign){.name = c->campaign->name,
+                           .config = nas_str_text(&t->config),
+                           .space = t->space,
+                           .space_options = nas_str_text(&t->space_options),
+                           .evaluator = t->evaluator,
+                           .evaluator_options = nas_str_text(&t->evaluator_options),
+                           .strategy = t->strategy,
+                           .strategy_options = nas_str_text(&t->strategy_options),
+                           .seed = (uint64_t)c->campaign->seed,
+                           .program = NAS_VERSION_FULL,
+                           .machine = nas_str_text(&t->machine),
+                           .dataset = {t->dataset,
+                                       nas_str_text(&t->dataset_options),
+                                       d->digest,
+                                       d->split,
+                                       d->n_train,
+                                       d->n_valid,
+                                       d->n_test,
+                                       d->task.input.c,
+                                       d->task.input.h,
+                                       d->task.input.w,
+                                       d->task.classes,
+                                       {NULL, NULL, NULL}},
+                           .recipe = {t->recipe, nas_str_text(&t->recipe_options), t->recipe_digest}};
 }
 
 /* ---- does the file agree with the row? ---- */
