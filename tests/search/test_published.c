@@ -89,6 +89,6 @@ static void bananas_beats_evolution(void **state) {
   beats_evolution("bananas", NULL, 0.3);
 }
 
-NAS_SUITE(PublishedSearch, NAS_CASE(random_search), NAS_CASE(regularized_evolution), NAS_CASE(reinforce),
+NAS_SUITE(PublishedSearch_long, NAS_CASE(random_search), NAS_CASE(regularized_evolution), NAS_CASE(reinforce),
           NAS_CASE(local_search), NAS_CASE(local_search_beats_evolution), NAS_CASE(tpe_beats_evolution),
           NAS_CASE(gp_beats_evolution), NAS_CASE(bananas_beats_evolution))
