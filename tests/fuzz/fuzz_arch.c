@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "space/space.h"
+#include "train/neuron.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -28,6 +29,7 @@ static void round_trip(const nas_space *space, const nas_arch *arch, nas_err *er
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  nas_neurons_introduce();
   char *text = malloc(n + 1);
   if (!text) return 0;
   memcpy(text, bytes, n);
