@@ -43,8 +43,7 @@ static nas_status open_session(session *s, nas_cli *cli, nas_err *err) {
 
 typedef struct facts {
   char arch[NAS_ARCH_TEXT_MAX], canonical[NAS_ARCH_TEXT_MAX];
-  char index[24], class_id[24]; /* empty where the space has none */
-  int64_t params, macs;
+  char index[24], class_id[24], params[24], macs[24]; /* empty where the space has none */
 } facts;
 
 static nas_status find_facts(const session *s, const nas_arch *arch, facts *out, nas_err *err) {
@@ -56,9 +55,11 @@ static nas_status find_facts(const session *s, const nas_arch *arch, facts *out,
   if (nas_space_index(s->space, arch, &number)) nas_text_put(out->index, sizeof out->index, "%ju", (uintmax_t)number);
   if (nas_space_class(s->space, arch, &number))
     nas_text_put(out->class_id, sizeof out->class_id, "%ju", (uintmax_t)number);
-  NAS_TRY(nas_space_net(s->space, arch, s->task, &net, err));
-  out->params = net->params;
-  out->macs = net->macs;
+  nas_status status = nas_space_net(s->space, arch, s->task, &net, err);
+  if (status == NAS_E_UNSUPPORTED) return NAS_OK; /* a declared space */
+  if (status != NAS_OK) return status;
+  nas_text_put(out->params, sizeof out->params, "%lld", (long long)net->params);
+  nas_text_put(out->macs, sizeof out->macs, "%lld", (long long)net->macs);
   nas_net_free(net);
   return NAS_OK;
 }
@@ -80,8 +81,8 @@ static void add_facts(nas_table *t, const session *s, const facts *f) {
   nas_table_cell(t, "%s", f->index);
   if (full) nas_table_cell(t, "%s", f->canonical);
   nas_table_cell(t, "%s", f->class_id);
-  nas_table_cell(t, "%lld", (long long)f->params);
-  nas_table_cell(t, "%lld", (long long)f->macs);
+  nas_table_cell(t, "%s", f->params);
+  nas_table_cell(t, "%s", f->macs);
   if (!full) nas_table_cell(t, "%s", f->arch);
 }
 
@@ -295,8 +296,8 @@ static void show_json(const session *s, const facts *f, nas_str *out) {
   nas_str_json(out, f->arch);
   nas_str_fmt(out, ", \"index\": %s, \"canonical\": ", *f->index ? f->index : "null");
   nas_str_json(out, f->canonical);
-  nas_str_fmt(out, ", \"class\": %s, \"params\": %lld, \"macs\": %lld", *f->class_id ? f->class_id : "null",
-              (long long)f->params, (long long)f->macs);
+  nas_str_fmt(out, ", \"class\": %s, \"params\": %s, \"macs\": %s", *f->class_id ? f->class_id : "null",
+              *f->params ? f->params : "null", *f->macs ? f->macs : "null");
   nas_str_fmt(out, ", \"input\": [%d, %d, %d], \"classes\": %d, \"options\": ", s->task.input.c, s->task.input.h,
               s->task.input.w, s->task.classes);
   nas_options_json(type->options, nas_space_options(s->space), out);
@@ -308,7 +309,7 @@ static void show_text(const session *s, const facts *f, nas_str *out) {
   if (*f->index) nas_str_fmt(out, "index      %s\n", f->index);
   nas_str_fmt(out, "canonical  %s\n", f->canonical);
   if (*f->class_id) nas_str_fmt(out, "class      %s\n", f->class_id);
-  nas_str_fmt(out, "params     %lld\nmacs       %lld\n", (long long)f->params, (long long)f->macs);
+  if (*f->params) nas_str_fmt(out, "params     %s\nmacs       %s\n", f->params, f->macs);
 }
 
 static nas_status print_layers(const session *s, const nas_arch *arch, nas_err *err) {

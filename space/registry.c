@@ -15,6 +15,7 @@ static const nas_space_type *const types[] = {
 const nas_space_type *const *nas_space_types(void) { return types; }
 
 nas_status nas_space_find(const char *name, const nas_space_type **out, nas_err *err) {
+  if (strncmp(name, "declared:", 9) == 0) name = "declared";
   nas_guess guess = nas_guess_for(name);
   for (const nas_space_type *const *t = types; *t; t++) {
     if (strcmp((*t)->name, name) == 0) {

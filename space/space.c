@@ -56,8 +56,9 @@ uint8_t nas_space_choices(const nas_space *space, uint8_t gene) { return space->
 
 bool nas_space_edge(const nas_space *space, uint8_t gene, uint8_t *from, uint8_t *to) {
   if (!space->type->edge || gene >= nas_space_genes(space)) return false;
+  *from = *to = 0;
   space->type->edge(space, gene, from, to);
-  return true;
+  return *from < *to;
 }
 
 const char *nas_space_choice_name(const nas_space *space, uint8_t gene, uint8_t choice) {
@@ -85,7 +86,8 @@ static bool is_number(const char *text) {
 }
 
 nas_status nas_space_parse(const nas_space *space, const char *text, nas_arch *out, nas_err *err) {
-  if (!is_number(text)) return space->type->parse(space, text, out, err);
+  if (!is_number(text) || (space->type->numeral && space->type->numeral(space, text)))
+    return space->type->parse(space, text, out, err);
   int64_t index;
   uint64_t size = nas_space_size(space);
   if (!size || !space->type->at)

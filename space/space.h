@@ -59,12 +59,15 @@ struct nas_space_type {
   void (*json)(const nas_space *self, const nas_arch *arch, nas_str *out);
   /* Where gene g is the operation on an edge of a DAG whose nodes are numbered from 0 (the input) to the last (the
    * output) along its edges: the two nodes. May be NULL; then the genes are plain categories to strategies. */
-  void (*edge)(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to);
+  void (*edge)(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to); /* both 0: this one is no edge */
+  /* True when a text of digits only is an architecture's text rather than its index. May be NULL: never. */
+  bool (*numeral)(const nas_space *self, const char *text);
 };
 
 /* The registry: NULL-terminated. */
 const nas_space_type *const *nas_space_types(void);
-/* UNKNOWN_NAME with the nearest name when absent. */
+/* UNKNOWN_NAME with the nearest name when absent. "declared:LABEL" is the type `declared`: tables tell declared spaces
+ * apart by such names. */
 nas_status nas_space_find(const char *name, const nas_space_type **out, nas_err *err);
 
 /* Opens a space with its options (settings may be NULL); free with nas_space_close. */
