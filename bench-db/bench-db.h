@@ -118,6 +118,20 @@ void nas_db_trials_free(nas_db_trial *rows, size_t n);
 nas_status nas_db_trial_load(nas_db *db, int64_t trial, nas_db_trial **out, nas_err *err);
 void nas_db_trial_free(nas_db_trial *row);
 
+/* ---- events: what happened to a campaign besides results (docs/schema.md lists the kinds) ---- */
+typedef struct nas_db_event {
+  int64_t campaign;
+  const char *kind, *text;
+  int64_t trial;  /* 0: none */
+  int32_t worker; /* -1: none */
+} nas_db_event;
+/* Adds an event of now. */
+nas_status nas_db_event_add(nas_db *db, const nas_db_event *event, nas_err *err);
+/* How many events of this kind a trial has; trial 0: the whole campaign. */
+nas_status nas_db_event_count(nas_db *db, int64_t campaign, const char *kind, int64_t trial, int64_t *n, nas_err *err);
+/* Whether the newest run of the newest campaign went to the end of its budget; false when the table holds none. */
+nas_status nas_db_finished(nas_db *db, bool *finished, nas_err *err);
+
 /* Copies a consistent snapshot to `path` (VACUUM INTO a temporary name, then rename). */
 nas_status nas_db_snapshot(nas_db *db, const char *path, nas_err *err);
 

@@ -25,6 +25,17 @@ static const char from_1[] =
     "INSERT INTO metric SELECT * FROM old.metric;"
     "INSERT INTO tell SELECT * FROM old.tell;";
 
+/* Version 2 had no events. */
+static const char from_2[] =
+    "INSERT INTO architecture SELECT * FROM old.architecture;"
+    "INSERT INTO dataset SELECT * FROM old.dataset;"
+    "INSERT INTO recipe SELECT * FROM old.recipe;"
+    "INSERT INTO campaign SELECT * FROM old.campaign;"
+    "INSERT INTO trial SELECT * FROM old.trial;"
+    "INSERT INTO learning_curve SELECT * FROM old.learning_curve;"
+    "INSERT INTO metric SELECT * FROM old.metric;"
+    "INSERT INTO tell SELECT * FROM old.tell;";
+
 static nas_status read_old_epochs(nas_db *db, int64_t trial, nas_result *out, nas_err *err) {
   sqlite3_stmt *s;
   NAS_TRY(nas_db_prepare(db,
@@ -96,9 +107,9 @@ static nas_status fill(nas_db *db, const char *path, int64_t *version, nas_err *
     return nas_db_fail(db, err, "open the table");
   *version = sqlite3_column_int64(s, 0);
   sqlite3_finalize(s);
-  if (*version != 1) return NAS_OK;
-  nas_status status = nas_db_exec(db, from_1, "copy the table", err);
-  if (status == NAS_OK) status = move_curves(db, err);
+  if (*version == NAS_DB_SCHEMA_VERSION) return NAS_OK;
+  nas_status status = nas_db_exec(db, *version == 1 ? from_1 : from_2, "copy the table", err);
+  if (status == NAS_OK && *version == 1) status = move_curves(db, err);
   if (status == NAS_OK) return nas_db_exec(db, "COMMIT", "copy the table", err);
   sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
   return status;

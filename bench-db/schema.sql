@@ -1,4 +1,4 @@
--- The schema of a table, version 2 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
+-- The schema of a table, version 3 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
 -- other programs. Accuracies are top-1 in percent, losses are means over images in nats, times are seconds, sizes are
 -- bytes. A figure that was not measured, or that was not a number, is NULL.
 
@@ -118,6 +118,19 @@ CREATE TABLE tell (
   trial INTEGER NOT NULL UNIQUE REFERENCES trial (id),
   PRIMARY KEY (campaign, told)
 ) STRICT, WITHOUT ROWID;
+
+-- What happened to a campaign besides results: begun, resumed, finished; workers and trials that were lost; and the like.
+-- Nothing here changes what is searched or recorded elsewhere; docs/schema.md lists the kinds.
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY,
+  campaign INTEGER NOT NULL REFERENCES campaign (id),
+  time REAL NOT NULL,                   -- when, in seconds since 1970
+  kind TEXT NOT NULL,                   -- begun, finished, worker-lost, conflict, ...
+  trial INTEGER REFERENCES trial (id),  -- that it is about; NULL: none
+  worker INTEGER,                       -- rank that it is about; NULL: none
+  text TEXT NOT NULL                    -- for people
+) STRICT;
+CREATE INDEX event_by_campaign ON event (campaign, kind);
 
 -- The figures of every epoch one by one: figure 0 is train_loss, then train_accuracy, valid_loss, valid_accuracy,
 -- test_loss, test_accuracy, seconds, valid_seconds. Plain SQL, so that any program unpacks `learning_curve`: the number

@@ -184,8 +184,51 @@ static void version_1_is_migrated(void **state) {
   assert_string_equal(fx_shell(path, "SELECT valid_accuracy, test_accuracy, seconds, peak_bytes, told FROM result"),
                       "30.7|29.9|8.0|5|0\n||||");
   assert_ok(nas_db_migrate(path, &from, nas_test_err()));
-  assert_int_equal(from, 2);
+  assert_int_equal(from, 3);
   assert_false(nas_file_exists(fx_path("old one.db.migrating")));
+}
+
+/* Version 2 is this one without events: every row comes over as it was. */
+static void version_2_is_migrated(void **state) {
+  (void)state;
+  const char *path = fx_path("two.db");
+  int from;
+  bool finished = true;
+  int64_t n = 0;
+  nas_db *db;
+  assert_int_equal(
+      nas_run(
+          NULL, NULL,
+          "sqlite3 '%s' < '%s/tests/bench-db/schema_v2.sql' && sqlite3 '%s' \"PRAGMA application_id = 1851880291; "
+          "PRAGMA user_version = 2;"
+          "INSERT INTO architecture VALUES (1, 'toy@1', '|a~0|', 0, 'A', 0);"
+          "INSERT INTO dataset VALUES (1, 'shapes@1', '', 'd', 's', 1, 2, 3, 1, 4, 4, 10, 'train', 'valid', 'test');"
+          "INSERT INTO recipe VALUES (1, 'quick@1', '', '');"
+          "INSERT INTO campaign VALUES (1, 'c', '', 'toy@1', '', 'train@1', '', 'random@1', '', 7, 'p', 'm', 1, 1, "
+          "0);"
+          "INSERT INTO trial (id, campaign, number, asked_after, architecture, dataset, recipe, seed, attempt, "
+          "worker, outcome, epochs) VALUES (1, 1, 0, 0, 1, 1, 1, 5, 1, 1, 'timeout', 0);"
+          "INSERT INTO metric VALUES (1, 'peak_bytes', 5); INSERT INTO tell VALUES (1, 0, 1);\"",
+          path, nas_source_folder(), path),
+      0);
+  assert_ok(nas_db_migrate(path, &from, nas_test_err()));
+  assert_int_equal(from, 2);
+  assert_string_equal(fx_shell(path, "SELECT outcome, seed, told, peak_bytes FROM result"), "timeout|5|0|5");
+  assert_ok(nas_db_open(path, NAS_DB_WRITE, &db, nas_test_err()));
+  assert_ok(nas_db_finished(db, &finished, nas_test_err()));
+  assert_false(finished);
+  const nas_db_event begun = {1, "begun", "x", 0, -1}, died = {1, "died", "SIGSEGV", 1, 3},
+                     end = {1, "finished", "", 0, -1};
+  assert_ok(nas_db_event_add(db, &begun, nas_test_err()));
+  assert_ok(nas_db_event_add(db, &died, nas_test_err()));
+  assert_ok(nas_db_event_count(db, 1, "died", 1, &n, nas_test_err()));
+  assert_int_equal(n, 1);
+  assert_ok(nas_db_finished(db, &finished, nas_test_err()));
+  assert_false(finished);
+  assert_ok(nas_db_event_add(db, &end, nas_test_err()));
+  assert_ok(nas_db_finished(db, &finished, nas_test_err()));
+  assert_true(finished);
+  nas_db_close(db);
 }
 
 static void only_tables_are_migrated(void **state) {
@@ -194,7 +237,7 @@ static void only_tables_are_migrated(void **state) {
   int from;
   fx_shell(path, "CREATE TABLE t (x)");
   assert_fails(nas_db_migrate(path, &from, nas_test_err()), NAS_E_DB_UNREADABLE, "another program");
-  fx_shell(path, "PRAGMA application_id = 1851880291; PRAGMA user_version = 3");
+  fx_shell(path, "PRAGMA application_id = 1851880291; PRAGMA user_version = 4");
   assert_fails(nas_db_migrate(path, &from, nas_test_err()), NAS_E_DB_VERSION, "newer");
   assert_fails(nas_db_migrate(fx_path("none"), &from, nas_test_err()), NAS_E_NOT_FOUND, "no table");
   make_version_1(fx_path("broken.db"));
@@ -204,5 +247,5 @@ static void only_tables_are_migrated(void **state) {
 }
 
 NAS_SUITE(DbCurve, NAS_CASE(packing_keeps_every_bit), NAS_CASE(packing_is_compact), NAS_CASE(broken_bytes_are_no_curve),
-          NAS_CASE(plain_sql_reads_the_same_numbers), NAS_CASE(version_1_is_migrated),
+          NAS_CASE(plain_sql_reads_the_same_numbers), NAS_CASE(version_1_is_migrated), NAS_CASE(version_2_is_migrated),
           NAS_CASE(only_tables_are_migrated))

@@ -70,11 +70,12 @@ static void other_versions_are_named(void **state) {
   fx_table(path, 3);
   fx_shell(path, "PRAGMA user_version = 99");
   assert_refused(path, NAS_E_DB_VERSION, "version 99");
-  assert_refused(path, NAS_E_DB_VERSION, "up to version 2");
+  assert_refused(path, NAS_E_DB_VERSION, "up to version 3");
   fx_shell(path, "PRAGMA user_version = 0");
   assert_refused(path, NAS_E_DB_VERSION, "version 0");
   fx_shell(path,
-           "PRAGMA user_version = 2; DROP TABLE tell; DROP TABLE learning_curve; DROP TABLE metric; DROP TABLE trial;"
+           "PRAGMA user_version = 3; DROP TABLE event; DROP TABLE tell; DROP TABLE learning_curve; DROP TABLE metric; "
+           "DROP TABLE trial;"
            "DROP TABLE campaign");
   nas_db *db;
   assert_fails(nas_db_open(path, NAS_DB_READ, &db, nas_test_err()), NAS_E_DB_UNREADABLE, "no such table");
@@ -169,7 +170,7 @@ static void a_closed_table_is_one_plain_file(void **state) {
   free(out);
   assert_string_equal(fx_shell(path, "PRAGMA journal_mode"), "delete");
   assert_string_equal(fx_shell(path, "PRAGMA application_id"), "1851880291");
-  assert_string_equal(fx_shell(path, "PRAGMA user_version"), "2");
+  assert_string_equal(fx_shell(path, "PRAGMA user_version"), "3");
   assert_string_equal(fx_shell(path, "PRAGMA integrity_check"), "ok");
   assert_string_equal(fx_shell(path,
                                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE "
