@@ -65,12 +65,17 @@ void nas_file_sync_folder(const char *path) {
 }
 
 nas_status nas_file_write_atomic(const char *path, const void *bytes, size_t n, nas_err *err) {
+  return nas_file_write_pieces(path, &(nas_piece){bytes, n}, 1, err);
+}
+
+nas_status nas_file_write_pieces(const char *path, const nas_piece *pieces, size_t n, nas_err *err) {
   char temporary[4096];
   if (!nas_text_put(temporary, sizeof temporary, "%s.XXXXXX", path))
     return nas_fail(err, NAS_E_BAD_INPUT, NULL, "the path is too long");
   int fd = mkstemp(temporary);
   if (fd < 0) return nas_fail_errno(err, errno, path, "cannot create a file in this folder");
-  nas_status status = write_all(fd, bytes, n, path, err);
+  nas_status status = NAS_OK;
+  for (size_t i = 0; i < n && status == NAS_OK; i++) status = write_all(fd, pieces[i].bytes, pieces[i].n, path, err);
   if (status == NAS_OK && (fchmod(fd, 0644) != 0 || fsync(fd) != 0))
     status = nas_fail_errno(err, errno, path, "cannot write the file");
   if (close(fd) != 0 && status == NAS_OK) status = nas_fail_errno(err, errno, path, "cannot write the file");

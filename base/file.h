@@ -14,6 +14,12 @@ nas_status nas_file_read(const char *path, size_t limit, char **bytes, size_t *n
 /* Writes a file so that a reader, or a crash at any instant, sees the old content or the new one, never a part:
  * temporary file beside it, fsync, rename, fsync of the folder. */
 nas_status nas_file_write_atomic(const char *path, const void *bytes, size_t n, nas_err *err);
+/* The same from several pieces, one after the other: large arrays need no copy. */
+typedef struct nas_piece {
+  const void *bytes;
+  size_t n;
+} nas_piece;
+nas_status nas_file_write_pieces(const char *path, const nas_piece *pieces, size_t n, nas_err *err);
 
 /* Makes a rename or a new file in the folder of `path` last. */
 void nas_file_sync_folder(const char *path);

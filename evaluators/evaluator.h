@@ -16,10 +16,10 @@ typedef struct nas_eval_request {
   const nas_dataset *data;
   const nas_recipe *recipe;
   uint64_t seed;
-  int32_t epochs;       /* evaluate at this epoch of the recipe's schedule; 0 = at its end */
-  int64_t memory_limit; /* bytes, 0 = none */
-  double seconds_limit; /* 0 = none */
-  const char *checkpoint;
+  int32_t epochs;         /* evaluate at this epoch of the recipe's schedule; 0 = at its end */
+  int64_t memory_limit;   /* bytes, 0 = none */
+  double seconds_limit;   /* 0 = none */
+  const char *checkpoint; /* file to go on from and to save to, or NULL; see nas_train_job and checkpoints.h */
   volatile sig_atomic_t *stop;
   void (*on_epoch)(void *arg, const nas_epoch *epoch);
   void (*on_step)(void *arg, int32_t epoch, double share);
@@ -34,6 +34,7 @@ typedef struct nas_evaluator_type {
   size_t options_size;
   /* options: filled struct. Fills the result; see nas_train for what is a result and what an error. */
   nas_status (*evaluate)(const void *options, const nas_eval_request *request, nas_result *result, nas_err *err);
+  bool checkpoints; /* it can go on from request->checkpoint */
 } nas_evaluator_type;
 
 const nas_evaluator_type *const *nas_evaluator_types(void);

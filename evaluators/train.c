@@ -43,4 +43,5 @@ const nas_evaluator_type nas_evaluator_type_train = {
     .options = options,
     .options_size = sizeof(train_options),
     .evaluate = evaluate,
+    .checkpoints = true,
 };

@@ -50,7 +50,7 @@ void nas_coordinator_close(nas_coordinator *c) {
   nas_strategy_close(c->strategy);
   nas_setup_close(&c->setup);
   nas_repeats_free(&c->repeats);
-  free(c->seeds);
+  free(c->asks);
   free(c->open);
   free(c->slots);
   free(c->inbox);
@@ -92,7 +92,8 @@ nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, con
   free(curve);
   if (status != NAS_OK) return status;
   c->told++;
-  c->epochs += (int64_t)r->n_epochs;
+  int64_t fresh = (int64_t)r->n_epochs - c->asks[t->number].epochs_before;
+  c->epochs += fresh > 0 ? fresh : 0;
   c->summary->done++;
   c->summary->failed += !ok;
   note_best(c, t, tell.valid_accuracy);
@@ -193,7 +194,10 @@ static nas_status record(nas_coordinator *c, int worker, const nas_message *m, n
 static bool may_ask(const nas_coordinator *c) {
   const nas_budget *b = &c->campaign->budget;
   int64_t planned = c->epochs;
-  for (size_t i = 0; i < c->n_open; i++) planned += c->open[i].epochs ? c->open[i].epochs : c->setup.recipe.epochs;
+  for (size_t i = 0; i < c->n_open; i++) {
+    const nas_asked *a = &c->asks[c->open[i].number];
+    planned += a->epochs - a->epochs_before;
+  }
   return !c->stopping && !c->exhausted && (b->trials == 0 || c->asked < (uint64_t)b->trials) &&
          (!(b->seconds > 0) || nas_clock() - c->started < b->seconds) && (b->epochs == 0 || planned < b->epochs);
 }
@@ -211,12 +215,12 @@ static void count_net(const nas_coordinator *c, const nas_arch *arch, nas_db_ask
 nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_err *err) {
   nas_proposal p;
   uint64_t before;
-  if (c->asked + 1 > c->cap_seeds) {
-    size_t cap = c->cap_seeds ? 2 * c->cap_seeds : 64;
-    uint64_t *grown = realloc(c->seeds, cap * sizeof *grown);
-    if (!grown) return nas_fail_memory(err, "the seeds of the trials");
-    c->seeds = grown;
-    c->cap_seeds = cap;
+  if (c->asked + 1 > c->cap_asks) {
+    size_t cap = c->cap_asks ? 2 * c->cap_asks : 64;
+    nas_asked *grown = realloc(c->asks, cap * sizeof *grown);
+    if (!grown) return nas_fail_memory(err, "the asks");
+    c->asks = grown;
+    c->cap_asks = cap;
   }
   NAS_TRY(nas_strategy_propose(c->strategy, c->asked, &p, err));
   if (p.continues > c->asked)
@@ -225,12 +229,14 @@ nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_
   out->number = c->asked;
   out->arch = p.arch;
   out->epochs = p.epochs;
-  if (p.continues) out->seed = c->seeds[p.continues - 1];
+  if (p.continues) out->seed = c->asks[p.continues - 1].seed;
   else {
     NAS_TRY(nas_repeats_count(&c->repeats, &p.arch, &before, err));
     out->seed = (uint64_t)c->campaign->seed + before;
   }
-  c->seeds[c->asked] = out->seed;
+  c->asks[c->asked] = (nas_asked){.seed = out->seed,
+                                  .epochs = p.epochs ? p.epochs : (int32_t)c->setup.recipe.epochs,
+                                  .epochs_before = p.continues ? c->asks[p.continues - 1].epochs : 0};
   return NAS_OK;
 }
 

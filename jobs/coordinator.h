@@ -22,6 +22,12 @@ typedef struct nas_open_trial {
   int worker; /* that has it; -1: waits */
 } nas_open_trial;
 
+/* What is kept of every ask: a trial that goes on with another keeps its seed and trains fewer new epochs. */
+typedef struct nas_asked {
+  uint64_t seed;
+  int32_t epochs, epochs_before; /* to train up to, and those that the trial it goes on with has trained */
+} nas_asked;
+
 typedef enum nas_slot_state {
   NAS_SLOT_UNUSED,
   NAS_SLOT_ABSENT, /* not heard of yet */
@@ -49,8 +55,8 @@ typedef struct nas_coordinator {
   int64_t id;
   nas_strategy *strategy;
   nas_repeats repeats;
-  uint64_t *seeds; /* of the trials, by ask number: one that is continued keeps its seed */
-  size_t cap_seeds;
+  nas_asked *asks; /* by number */
+  size_t cap_asks;
   nas_open_trial *open;
   size_t n_open, cap_open;
   nas_slot *slots;
@@ -58,7 +64,7 @@ typedef struct nas_coordinator {
   nas_parcel *inbox, *outbox;
   size_t n_inbox, cap_inbox, n_outbox; /* the outbox holds one parcel per slot at most */
   uint64_t asked, told;
-  int64_t epochs; /* of told trials */
+  int64_t epochs; /* trained by told trials, without those that the trials they go on with had trained */
   bool exhausted, stopping;
   double started;
   double lease; /* seconds without a word after which a worker is taken for lost */

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "evaluators/checkpoints.h"
 #include "jobs/coordinator.h"
 #include "jobs/ranks.h"
 #include "jobs/server.h"
@@ -227,10 +228,16 @@ nas_status nas_campaign_run(const nas_campaign *c, const nas_campaign_run_option
   bool several = hint.launched && hint.size != 1;
   *summary = (nas_campaign_summary){.best_valid_accuracy = NAN};
   nas_status status = NAS_OK;
-  if (!(several && hint.size > 1 && hint.rank == 0)) status = nas_zygote_start(&zygote, nas_server_serve, c, err);
-  if (several) return run_ranks(c, options, &zygote, status, summary, err);
-  if (status == NAS_OK) status = run_alone(c, options, &zygote, summary, err);
+  nas_str checkpoints = {0};
+  nas_str_fmt(&checkpoints, "%s.checkpoints", options->db);
+  nas_server_job job = {c, checkpoints.s};
+  if (!(several && hint.size > 1 && hint.rank == 0)) status = nas_zygote_start(&zygote, nas_server_serve, &job, err);
+  if (several) status = run_ranks(c, options, &zygote, status, summary, err);
+  else if (status == NAS_OK) status = run_alone(c, options, &zygote, summary, err);
   nas_zygote_stop(&zygote);
+  bool over = status == NAS_OK && summary->coordinator && !summary->preempted;
+  if (over && checkpoints.s) nas_checkpoints_clear(checkpoints.s);
+  nas_str_free(&checkpoints);
   return status;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/version.h"
+#include "evaluators/checkpoints.h"
 #include "jobs/channel.h"
 #include "jobs/setup.h"
 
@@ -15,6 +16,7 @@ typedef struct server {
   nas_channel channel;
   nas_setup setup;
   const nas_campaign *campaign;
+  const char *checkpoints;
   const nas_message *trial; /* running */
   double last_report;
 } server;
@@ -100,7 +102,9 @@ static void evaluate(server *s, const nas_message *trial, nas_result *result) {
   s->trial = trial;
   s->last_report = nas_clock();
   limit_memory(s->campaign->trial.memory);
-  if (status == NAS_OK) status = s->setup.evaluator->evaluate(s->setup.evaluator_options, &request, result, &err);
+  if (status == NAS_OK)
+    status = nas_evaluate_from_checkpoint(s->checkpoints, s->setup.evaluator, s->setup.evaluator_options, &request,
+                                          result, &err);
   limit_memory(0);
   if (status == NAS_OK) return;
   result->outcome = outcome_of(status);
@@ -134,8 +138,9 @@ static nas_status serve(server *s, nas_err *err) {
   return status;
 }
 
-void nas_server_serve(int fd, const void *campaign) {
-  server s = {.campaign = campaign};
+void nas_server_serve(int fd, const void *arg) {
+  const nas_server_job *job = arg;
+  server s = {.campaign = job->campaign, .checkpoints = job->checkpoints};
   nas_err err = {0};
   nas_channel_open(&s.channel, fd);
   serve(&s, &err); /* its only failure is a parent that is gone */

@@ -2,6 +2,13 @@
 #define NAS_JOBS_SERVER_H
 /* The trial process: opens what the campaign names once, then evaluates trial after trial for its parent. */
 
-/* `campaign` is a const nas_campaign *. Ends when the socket closes. */
-void nas_server_serve(int fd, const void *campaign);
+#include "jobs/campaign.h"
+
+typedef struct nas_server_job {
+  const nas_campaign *campaign;
+  const char *checkpoints; /* folder where trials keep their checkpoints; NULL: they keep none */
+} nas_server_job;
+
+/* `job` is a const nas_server_job *. Ends when the socket closes. */
+void nas_server_serve(int fd, const void *job);
 #endif

@@ -1,7 +1,12 @@
 #include "train/checkpoint.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/str.h"
@@ -66,29 +71,35 @@ static void put_epoch(nas_str *out, const nas_epoch *e) {
   put(out, figures, sizeof figures);
 }
 
+/* The arrays, which may be hundreds of megabytes, are written from where they lie. */
 nas_status nas_checkpoint_save(const char *path, const nas_checkpoint *c, nas_err *err) {
-  nas_str out = {0};
+  nas_piece pieces[2 * NAS_CHECKPOINT_ARRAYS_MAX + 2];
+  size_t n = 0;
+  nas_str head = {0};
   const uint32_t version[2] = {VERSION, 0};
-  put(&out, magic, sizeof magic);
-  put(&out, version, sizeof version);
-  put_identity(&out, &c->identity);
-  put_position(&out, &c->position);
-  put_u64(&out, c->curve->n_epochs);
-  for (size_t i = 0; i < c->curve->n_epochs; i++) put_epoch(&out, &c->curve->epochs[i]);
-  put_u64(&out, (uint64_t)c->n_arrays);
-  for (int32_t i = 0; i < c->n_arrays; i++) {
-    put_i64(&out, c->arrays[i].n);
-    put(&out, c->arrays[i].data, (size_t)c->arrays[i].n * sizeof(float));
-  }
-  nas_status status = nas_str_check(&out, err);
+  put(&head, magic, sizeof magic);
+  put(&head, version, sizeof version);
+  put_identity(&head, &c->identity);
+  put_position(&head, &c->position);
+  put_u64(&head, c->curve->n_epochs);
+  for (size_t i = 0; i < c->curve->n_epochs; i++) put_epoch(&head, &c->curve->epochs[i]);
+  put_u64(&head, (uint64_t)c->n_arrays);
+  nas_sha256 *sum = NULL;
+  char digest[NAS_DIGEST_SIZE];
+  nas_status status = nas_str_check(&head, err);
+  if (status == NAS_OK) status = nas_sha256_begin(&sum, err);
   if (status == NAS_OK) {
-    char digest[NAS_DIGEST_SIZE];
-    nas_digest(out.s, out.len, digest);
-    put(&out, digest, DIGEST);
-    status = nas_str_check(&out, err);
+    pieces[n++] = (nas_piece){head.s, head.len};
+    for (int32_t i = 0; i < c->n_arrays; i++) {
+      pieces[n++] = (nas_piece){&c->arrays[i].n, sizeof c->arrays[i].n};
+      pieces[n++] = (nas_piece){c->arrays[i].data, (size_t)c->arrays[i].n * sizeof(float)};
+    }
+    for (size_t i = 0; i < n; i++) nas_sha256_add(sum, pieces[i].bytes, pieces[i].n);
+    nas_sha256_end(sum, digest);
+    pieces[n++] = (nas_piece){digest, DIGEST};
+    status = nas_file_write_pieces(path, pieces, n, err);
   }
-  if (status == NAS_OK) status = nas_file_write_atomic(path, out.s, out.len, err);
-  nas_str_free(&out);
+  nas_str_free(&head);
   return status;
 }
 
@@ -234,15 +245,37 @@ static nas_status take(const char *path, reader r, nas_checkpoint *c, nas_err *e
   return NAS_OK;
 }
 
+/* Looks at the file's pages in place: a process near its memory limit can still go on from a checkpoint. */
+static nas_status map_file(const char *path, const char **bytes, size_t *n, nas_err *err) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return nas_fail_errno(err, errno, path, "cannot open the checkpoint");
+  struct stat st;
+  nas_status status = NAS_OK;
+  *bytes = "";
+  *n = 0;
+  if (fstat(fd, &st) != 0) status = nas_fail_errno(err, errno, path, "cannot read the checkpoint");
+  else if (!S_ISREG(st.st_mode)) status = nas_fail(err, NAS_E_BAD_INPUT, path, "this is no file");
+  else if (st.st_size > 0) {
+    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED) status = nas_fail_errno(err, errno, path, "cannot read the checkpoint");
+    else {
+      *bytes = map;
+      *n = (size_t)st.st_size;
+    }
+  }
+  close(fd);
+  return status;
+}
+
 nas_status nas_checkpoint_load(const char *path, nas_checkpoint *c, nas_err *err) {
-  char *bytes = NULL;
+  const char *bytes = NULL;
   size_t n = 0;
-  NAS_TRY(nas_file_read(path, SIZE_MAX / 2, &bytes, &n, err));
+  NAS_TRY(map_file(path, &bytes, &n, err));
   nas_status status = check_frame(path, bytes, n, err);
   if (status == NAS_OK) {
     size_t head = sizeof magic + 8;
     status = take(path, (reader){bytes + head, n - head - DIGEST, false}, c, err);
   }
-  free(bytes);
+  if (n) munmap((void *)(uintptr_t)bytes, n);
   return status;
 }

@@ -38,6 +38,8 @@ typedef struct training {
   nas_checkpoint checkpoint;
   double started; /* when the training would have begun, had it never been interrupted */
   double last_save;
+  nas_checkpoint_position saved; /* what the file holds; epoch 0, step 0: nothing */
+  int64_t resumed;               /* whole epochs that the checkpoint brought */
 } training;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -174,13 +176,25 @@ static nas_status describe_checkpoint(training *t, nas_err *err) {
   return nas_checkpoint_net_digest(job->net, c->identity.net, err);
 }
 
+/* Epochs that this training is to finish. */
+static int64_t last_epoch(const nas_train_job *job) {
+  int64_t all = job->recipe->epochs;
+  return job->epochs && job->epochs < all ? job->epochs : all;
+}
+
 static nas_status resume(training *t, nas_err *err) {
   const nas_train_job *job = t->job;
   if (!job->checkpoint || !nas_file_exists(job->checkpoint)) return NAS_OK;
   NAS_TRY(nas_checkpoint_load(job->checkpoint, &t->checkpoint, err));
   const nas_checkpoint_position *p = &t->checkpoint.position;
-  if (p->epoch > job->recipe->epochs || p->step > t->steps)
-    return nas_fail(err, NAS_E_BAD_INPUT, job->checkpoint, "the checkpoint stands beyond the end of the training");
+  int64_t last = last_epoch(job);
+  if (p->epoch > last || p->step > t->steps || (p->epoch == last && p->step > 0))
+    return nas_fail(err, NAS_E_BAD_INPUT, job->checkpoint,
+                    "the checkpoint stands in epoch %lld, beyond the end of this training (%lld epochs); delete it to "
+                    "train from the start",
+                    (long long)p->epoch + (p->step > 0), (long long)last);
+  t->saved = *p;
+  t->resumed = p->epoch;
   t->started -= p->seconds;
   for (size_t i = 0; i < t->result->n_epochs && job->on_epoch; i++) job->on_epoch(job->arg, &t->result->epochs[i]);
   return NAS_OK;
@@ -222,6 +236,7 @@ static nas_status save(training *t, nas_err *err) {
   if (!t->job->checkpoint) return NAS_OK;
   t->checkpoint.position.seconds = nas_clock() - t->started;
   t->last_save = nas_clock();
+  t->saved = t->checkpoint.position;
   return nas_checkpoint_save(t->job->checkpoint, &t->checkpoint, err);
 }
 
@@ -351,7 +366,7 @@ static nas_status finish_epoch(training *t, nas_err *err) {
 
 static nas_status run(training *t, nas_err *err) {
   nas_checkpoint_position *p = &t->checkpoint.position;
-  const int64_t all = t->job->recipe->epochs, last = t->job->epochs && t->job->epochs < all ? t->job->epochs : all;
+  const int64_t last = last_epoch(t->job);
   while (!ended(t) && p->epoch < last) {
     shuffle(t);
     while (!ended(t) && p->step < t->steps) {
@@ -363,8 +378,10 @@ static nas_status run(training *t, nas_err *err) {
     }
     if (!ended(t)) NAS_TRY(finish_epoch(t, err));
   }
-  if (t->result->outcome == NAS_OUTCOME_PREEMPTED || t->result->outcome == NAS_OUTCOME_TIMEOUT) return save(t, err);
-  return NAS_OK;
+  bool stopped = t->result->outcome == NAS_OUTCOME_PREEMPTED || t->result->outcome == NAS_OUTCOME_TIMEOUT;
+  /* A training that ends before the recipe does may be asked for more. */
+  bool part = !ended(t) && last < t->job->recipe->epochs;
+  return (stopped || part) && (p->epoch != t->saved.epoch || p->step != t->saved.step) ? save(t, err) : NAS_OK;
 }
 
 static nas_status set_metrics(training *t, nas_err *err) {
@@ -372,6 +389,7 @@ static nas_status set_metrics(training *t, nas_err *err) {
   nas_result *r = t->result;
   NAS_TRY(nas_result_set_metric(r, "seconds", nas_clock() - t->started, err));
   NAS_TRY(nas_result_set_metric(r, "epochs", (double)r->n_epochs, err));
+  if (t->resumed) NAS_TRY(nas_result_set_metric(r, "resumed_epochs", (double)t->resumed, err));
   return nas_result_set_metric(r, "train_images", (double)(p->epoch * t->n + p->images), err);
 }
 

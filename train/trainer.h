@@ -24,7 +24,8 @@ typedef struct nas_train_job {
   int64_t memory_limit;    /* bytes; 0 = none; a training that needs more is `rejected` before anything is allocated */
   double seconds_limit;    /* 0 = none; of the whole training, resumed parts included; checked between batches ->
                               `timeout` */
-  const char *checkpoint;  /* path to save to and to resume from, or NULL; a finished training leaves it in place */
+  const char *checkpoint;  /* path to save to and to resume from, or NULL; a finished training leaves it in place, and
+                              one that ends at `epochs`, before the recipe does, leaves it there for a longer one */
   double checkpoint_every; /* seconds between saves; 0 = after each epoch */
   volatile sig_atomic_t *stop; /* when it becomes non-zero: save, end as `preempted`; may be NULL */
   /* Called with each epoch in order (those that a checkpoint brings come first), and after each step with the share of
@@ -35,7 +36,8 @@ typedef struct nas_train_job {
 } nas_train_job;
 
 /* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, peak_bytes (plans,
- * parameters, optimiser), seconds, epochs (finished), train_images (seen, over all epochs). `result` need not be
+ * parameters, optimiser), seconds (of parts before an interruption too), epochs (finished), train_images (seen, over
+ * all epochs); resumed_epochs where a checkpoint brought whole epochs. `result` need not be
  * initialised; free it with nas_result_free.
  *
  * A training that diverged, was rejected, stopped, ran out of time or memory is NAS_OK with that outcome, its cause and
