@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "base/note.h"
 #include "base/result.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -132,7 +133,15 @@ nas_status nas_db_event_count(nas_db *db, int64_t campaign, const char *kind, in
 /* Whether the newest run of the newest campaign went to the end of its budget; false when the table holds none. */
 nas_status nas_db_finished(nas_db *db, bool *finished, nas_err *err);
 
-/* Copies a consistent snapshot to `path` (VACUUM INTO a temporary name, then rename). */
+/* ---- notes of a strategy ---- */
+/* Adds one to the transcript of a campaign, after those of the same ask. From then on only its owner may read the table:
+ * the file loses the permissions of group and others. */
+nas_status nas_db_note_add(nas_db *db, int64_t campaign, const nas_note *note, nas_err *err);
+/* Adds all notes of a campaign to a list, by ask and in their order. */
+nas_status nas_db_notes(nas_db *db, int64_t campaign, nas_notes *out, nas_err *err);
+
+/* Copies a consistent snapshot to `path` (VACUUM INTO a temporary name, then rename); who may read the table may
+ * read it. */
 nas_status nas_db_snapshot(nas_db *db, const char *path, nas_err *err);
 
 /* ---- questions (see query.h for the rest of the room: best, query, curve, export, verify, sql) ---- */

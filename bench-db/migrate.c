@@ -25,7 +25,7 @@ static const char from_1[] =
     "INSERT INTO metric SELECT * FROM old.metric;"
     "INSERT INTO tell SELECT * FROM old.tell;";
 
-/* Version 2 had no events. */
+/* Version 2 had no events and no messages. */
 static const char from_2[] =
     "INSERT INTO architecture SELECT * FROM old.architecture;"
     "INSERT INTO dataset SELECT * FROM old.dataset;"

@@ -132,6 +132,18 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_by_campaign ON event (campaign, kind);
 
+-- One row per message between a strategy and what it consults outside the program, such as a language model.
+CREATE TABLE message (
+  campaign INTEGER NOT NULL REFERENCES campaign (id),
+  number INTEGER NOT NULL CHECK (number >= 0), -- the ask that it belongs to, which is trial.number once it has a result
+  part INTEGER NOT NULL CHECK (part >= 0),     -- place within the ask, from 0
+  kind TEXT NOT NULL,                          -- prompt, answer, failure, ...: a word of the strategy's
+  text TEXT NOT NULL,                          -- what was sent, said or went wrong
+  tokens INTEGER CHECK (tokens >= 0),          -- that it cost; NULL: none, or not known
+  seconds REAL,                                -- that it took; NULL: no time, or not known
+  PRIMARY KEY (campaign, number, part)
+) STRICT;
+
 -- The figures of every epoch one by one: figure 0 is train_loss, then train_accuracy, valid_loss, valid_accuracy,
 -- test_loss, test_accuracy, seconds, valid_seconds. Plain SQL, so that any program unpacks `learning_curve`: the number
 -- before the last is 0 for NULL, a fraction of percent (kind 2), or the bits of a double (kinds 1 and 3).

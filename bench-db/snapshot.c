@@ -36,7 +36,8 @@ nas_status nas_db_snapshot(nas_db *db, const char *path, nas_err *err) {
     return nas_fail(err, NAS_E_BAD_INPUT, NULL, "the path of the snapshot is too long");
   int fd = mkstemp(temporary);
   if (fd < 0) return nas_fail_errno(err, errno, path, "cannot create a snapshot in this folder");
-  fchmod(fd, 0644);
+  struct stat st;
+  fchmod(fd, stat(db->path, &st) == 0 ? st.st_mode & 0666 : 0600);
   close(fd); /* VACUUM INTO takes an empty file */
   nas_status status = vacuum_into(db, temporary, err);
   if (status == NAS_OK) status = sync_path(temporary, O_RDONLY, err);

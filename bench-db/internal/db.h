@@ -18,6 +18,7 @@ struct nas_db {
   bool in_transaction;     /* between nas_db_begin and nas_db_commit */
   bool spoiled;            /* a write failed in that transaction and rolled it back */
   bool functions_declared; /* see select.c */
+  bool is_private;         /* see note.c */
   struct {
     const char *sql; /* a literal: compared by address */
     sqlite3_stmt *stmt;

@@ -1,6 +1,8 @@
 /* Recording and reading back. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fixture.h"
 
@@ -275,8 +277,46 @@ static void bad_rows_are_refused(void **state) {
   nas_db_close(db);
 }
 
+/* Notes come back in order and whole; whoever may not see the table before may not see it with them in it. */
+static void notes_are_kept_and_private(void **state) {
+  (void)state;
+  const char *path = fx_path("t.db");
+  int64_t campaign;
+  nas_db *db = fx_open(path, &campaign);
+  struct stat st;
+  const nas_note notes[] = {{1, "prompt", "Which \xc3\xa9?\n\"cell\"", -1, NAN},
+                            {0, "prompt", "", -1, NAN},
+                            {1, "answer", "|a~0|", 12, 0.25}};
+  assert_int_equal(chmod(path, 0664), 0);
+  for (int i = 0; i < 3; i++) assert_ok(nas_db_note_add(db, campaign, &notes[i], nas_test_err()));
+  assert_int_equal(stat(path, &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0600);
+  char wal[4200];
+  snprintf(wal, sizeof wal, "%s-wal", path);
+  assert_int_equal(stat(wal, &st), 0);
+  assert_int_equal(st.st_mode & 077, 0);
+  assert_ok(nas_db_snapshot(db, fx_path("t.snapshot"), nas_test_err()));
+  assert_int_equal(stat(fx_path("t.snapshot"), &st), 0);
+  assert_int_equal(st.st_mode & 0777, 0600);
+  nas_notes back = {0};
+  assert_ok(nas_db_notes(db, campaign, &back, nas_test_err()));
+  assert_int_equal(back.n, 3);
+  const int order[] = {1, 0, 2};
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(back.rows[i].number, notes[order[i]].number);
+    assert_string_equal(back.rows[i].kind, notes[order[i]].kind);
+    assert_string_equal(back.rows[i].text, notes[order[i]].text);
+    assert_int_equal(back.rows[i].tokens, notes[order[i]].tokens);
+  }
+  assert_true(back.rows[2].seconds == 0.25 && isnan(back.rows[1].seconds));
+  nas_notes_free(&back);
+  const nas_note stray = {0, "prompt", "x", -1, NAN};
+  assert_true(nas_db_note_add(db, campaign + 9, &stray, nas_test_err()) != NAS_OK);
+  nas_db_close(db);
+}
+
 NAS_SUITE(DbRecord, NAS_CASE(campaign_reads_back_as_recorded), NAS_CASE(figures_keep_their_bits),
           NAS_CASE(odd_numbers_survive), NAS_CASE(numbers_beyond_63_bits_are_refused),
           NAS_CASE(equal_content_is_stored_once), NAS_CASE(finish_is_guarded_by_the_attempt),
           NAS_CASE(tells_are_numbered_in_order_of_finish), NAS_CASE(a_failed_write_spoils_its_transaction),
-          NAS_CASE(bad_rows_are_refused))
+          NAS_CASE(bad_rows_are_refused), NAS_CASE(notes_are_kept_and_private))
