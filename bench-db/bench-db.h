@@ -134,8 +134,8 @@ nas_status nas_db_event_count(nas_db *db, int64_t campaign, const char *kind, in
 nas_status nas_db_finished(nas_db *db, bool *finished, nas_err *err);
 
 /* ---- notes of a strategy ---- */
-/* Adds one to the transcript of a campaign, after those of the same ask. From then on only its owner may read the table:
- * the file loses the permissions of group and others. */
+/* Adds one to the transcript of a campaign, after those of the same ask. From then on only its owner may read the
+ * table: the file loses the permissions of group and others. */
 nas_status nas_db_note_add(nas_db *db, int64_t campaign, const nas_note *note, nas_err *err);
 /* Adds all notes of a campaign to a list, by ask and in their order. */
 nas_status nas_db_notes(nas_db *db, int64_t campaign, nas_notes *out, nas_err *err);
