@@ -26,11 +26,23 @@ static nas_status print_counts(const nas_cli *cli, const char *path, const nas_i
     nas_str_json(&out, path);
     nas_str_fmt(&out,
                 ", \"rows_read\": %lld, \"architectures\": %lld, \"trials\": %lld, \"same\": %lld, \"absent\": %lld, "
-                "\"left_out\": %lld}\n",
+                "\"left_out\": %lld, \"reasons\": {",
                 (long long)c->rows, (long long)c->architectures, (long long)c->trials, (long long)c->same,
                 (long long)c->absent, (long long)c->faults);
+    const char *comma = "";
+    for (int r = 0; r < NAS_IMPORT_REASONS; r++) {
+      if (!c->reasons[r]) continue;
+      nas_str_fmt(&out, "%s\"%s\": %lld", comma, nas_import_reason_text((nas_import_reason)r),
+                  (long long)c->reasons[r]);
+      comma = ", ";
+    }
+    nas_str_add(&out, "}}\n");
   } else if (!cli->quiet) {
     if (c->faults > FAULTS_SHOWN) fprintf(stderr, "left out: %lld more\n", (long long)c->faults - FAULTS_SHOWN);
+    for (int r = 0; r < NAS_IMPORT_REASONS; r++)
+      if (c->reasons[r])
+        fprintf(stderr, "left out for this reason: %6lld  %s\n", (long long)c->reasons[r],
+                nas_import_reason_text((nas_import_reason)r));
     fprintf(
         stderr,
         "%s: %lld trials of %lld architectures added; %lld were there already, %lld left out, %lld not in the file\n",
