@@ -67,6 +67,10 @@ typedef struct nas_campaign_summary {
   int signal; /* the one that stopped it, when preempted */
 } nas_campaign_summary;
 
+/* Checks everything that a run would need but what is outside, and adds what the strategy would send out with its first
+ * ask. UNSUPPORTED for a strategy that sends nothing. */
+nas_status nas_campaign_preview(const nas_campaign *c, nas_str *out, nas_err *err);
+
 /* Runs to the end of the budget. To be called once per process. */
 nas_status nas_campaign_run(const nas_campaign *c, const nas_campaign_run_options *options,
                             nas_campaign_summary *summary, nas_err *err);

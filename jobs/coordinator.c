@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/version.h"
+#include "jobs/transcript.h"
 
 /* A worker that has not been heard of for so long is taken for lost and its trial is given to another. */
 static const double lease_seconds = 60;
@@ -13,6 +14,25 @@ static const double lease_seconds = 60;
 enum { DEATHS_MAX = 2 };
 
 /* ---- opening ---- */
+
+nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_err *err) {
+  static const char *const delivered[] = {"peak_bytes", NULL};
+  const nas_campaign *campaign = c->campaign;
+  const nas_dataset *d = c->setup.data;
+  nas_text_put(c->task_text, sizeof c->task_text,
+               "images of data set %s, %d x %d x %d (channels, height, width), %d classes; recipe %s, %lld epochs",
+               campaign->dataset, d->task.input.c, d->task.input.h, d->task.input.w, d->task.classes, campaign->recipe,
+               (long long)c->setup.recipe.epochs);
+  const nas_strategy_setup setup = {.space = c->setup.space,
+                                    .seed = (uint64_t)campaign->seed,
+                                    .epochs = (int32_t)c->setup.recipe.epochs,
+                                    .metrics = strcmp(campaign->evaluator, "train") == 0 ? delivered : NULL,
+                                    .task = c->task_text,
+                                    .note = nas_transcript_take,
+                                    .note_arg = c,
+                                    .preview = preview};
+  return nas_strategy_open_with(campaign->strategy, &campaign->strategy_settings, &setup, &c->strategy, err);
+}
 
 nas_status nas_coordinator_open(nas_coordinator *c, const nas_campaign *campaign,
                                 const nas_campaign_run_options *options, int first, int n_slots,
@@ -31,12 +51,7 @@ nas_status nas_coordinator_open(nas_coordinator *c, const nas_campaign *campaign
   c->task = c->setup.data->task;
   nas_text_put(c->digest, sizeof c->digest, "%s", c->setup.data->digest);
   nas_text_put(c->split, sizeof c->split, "%s", c->setup.data->split);
-  static const char *const delivered[] = {"peak_bytes", NULL};
-  const nas_strategy_setup setup = {.space = c->setup.space,
-                                    .seed = (uint64_t)campaign->seed,
-                                    .epochs = (int32_t)c->setup.recipe.epochs,
-                                    .metrics = strcmp(campaign->evaluator, "train") == 0 ? delivered : NULL};
-  NAS_TRY(nas_strategy_open_with(campaign->strategy, &campaign->strategy_settings, &setup, &c->strategy, err));
+  NAS_TRY(nas_coordinator_open_strategy(c, false, err));
   NAS_TRY(nas_db_open(options->db, NAS_DB_CREATE, &c->db, err));
   NAS_TRY(nas_coordinator_resume(c, options, err));
   nas_dataset_close(c->setup.data);
@@ -50,6 +65,7 @@ void nas_coordinator_close(nas_coordinator *c) {
   nas_strategy_close(c->strategy);
   nas_setup_close(&c->setup);
   nas_repeats_free(&c->repeats);
+  nas_notes_free(&c->notes);
   free(c->asks);
   free(c->open);
   free(c->slots);
@@ -212,7 +228,8 @@ static void count_net(const nas_coordinator *c, const nas_arch *arch, nas_db_ask
   nas_net_free(net);
 }
 
-nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_err *err) {
+nas_status nas_coordinator_propose(nas_coordinator *c, const nas_recorded_ask *recorded, nas_open_trial *out,
+                                   nas_err *err) {
   nas_proposal p;
   uint64_t before;
   if (c->asked + 1 > c->cap_asks) {
@@ -222,7 +239,8 @@ nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_
     c->asks = grown;
     c->cap_asks = cap;
   }
-  NAS_TRY(nas_strategy_propose(c->strategy, c->asked, &p, err));
+  if (!recorded) NAS_TRY(nas_strategy_propose(c->strategy, c->asked, &p, err));
+  else NAS_TRY(nas_strategy_recall(c->strategy, c->asked, recorded->arch, recorded->notes, recorded->n_notes, &p, err));
   if (p.continues > c->asked)
     return nas_fail(err, NAS_E_INTERNAL, c->campaign->strategy, "goes on with ask %llu, which was not made",
                     (unsigned long long)p.continues - 1);
@@ -247,8 +265,10 @@ static nas_status ask(nas_coordinator *c, nas_open_trial *out, bool *got, nas_er
   uint64_t index, class_id;
   *out = (nas_open_trial){.worker = -1};
   nas_err why = {0};
-  nas_status status = nas_coordinator_propose(c, out, &why);
+  nas_status status = nas_coordinator_propose(c, NULL, out, &why);
   *got = status == NAS_OK;
+  c->pending = status == NAS_E_PENDING;
+  if (c->pending) return NAS_OK;
   if (status == NAS_E_EXHAUSTED) {
     c->exhausted = true;
     return NAS_OK;
@@ -347,9 +367,15 @@ nas_status nas_coordinator_step(nas_coordinator *c, nas_err *err) {
   NAS_TRY(expire_leases(c, err));
   if (!work_to_do(c)) return NAS_OK;
   NAS_TRY(nas_db_begin(c->db, err));
+  c->pending = false;
   nas_status status = work(c, err);
+  if (status == NAS_OK) status = nas_transcript_write(c, err);
   if (status == NAS_OK) status = nas_db_commit(c->db, err);
-  if (status != NAS_OK) nas_db_rollback(c->db);
+  if (status == NAS_OK) nas_notes_clear(&c->notes);
+  else {
+    nas_db_rollback(c->db);
+    nas_transcript_rescue(c);
+  }
   for (size_t i = 0; i < c->n_inbox; i++) nas_message_free(&c->inbox[i].message);
   c->n_inbox = 0;
   return status;

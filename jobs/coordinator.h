@@ -64,8 +64,11 @@ typedef struct nas_coordinator {
   nas_parcel *inbox, *outbox;
   size_t n_inbox, cap_inbox, n_outbox; /* the outbox holds one parcel per slot at most */
   uint64_t asked, told;
-  int64_t epochs; /* trained by told trials, without those that the trials they go on with had trained */
+  int64_t epochs;      /* trained by told trials, without those that the trials they go on with had trained */
+  nas_notes notes;     /* of the strategy, not yet in the table */
+  char task_text[256]; /* for strategies that describe what is trained */
   bool exhausted, stopping;
+  bool pending; /* the last step left an ask that waits for something outside */
   double started;
   double lease; /* seconds without a word after which a worker is taken for lost */
   nas_campaign_summary *summary;
@@ -86,10 +89,19 @@ nas_status nas_coordinator_step(nas_coordinator *c, nas_err *err);
 bool nas_coordinator_done(const nas_coordinator *c);
 
 /* ---- shared with resume.c ---- */
+nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_err *err);
 nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, const nas_result *result, nas_err *err);
-/* Asks the strategy for the next proposal: number, architecture, epochs and seed of *out; EXHAUSTED when there is none.
+/* An ask out of the table. */
+typedef struct nas_recorded_ask {
+  const nas_arch *arch;
+  const nas_note *notes;
+  size_t n_notes;
+} nas_recorded_ask;
+/* Asks the strategy for the next proposal, or lets it recall a recorded one (NULL: none): number, architecture, epochs
+ * and seed of *out; EXHAUSTED when there is none, PENDING when it is to be asked again later.
  * The caller counts it (c->asked). */
-nas_status nas_coordinator_propose(nas_coordinator *c, nas_open_trial *out, nas_err *err);
+nas_status nas_coordinator_propose(nas_coordinator *c, const nas_recorded_ask *recorded, nas_open_trial *out,
+                                   nas_err *err);
 nas_status nas_coordinator_add_open(nas_coordinator *c, const nas_open_trial *t, nas_err *err);
 nas_status nas_coordinator_resume(nas_coordinator *c, const nas_campaign_run_options *options, nas_err *err);
 #endif

@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "jobs/coordinator.h"
 #include "jobs/machine.h"
+#include "jobs/transcript.h"
 
 /* ---- a new campaign ---- */
 
@@ -81,10 +82,26 @@ static nas_db_campaign row_of(const nas_coordinator *c, const texts *t) {
 /* A budget may grow, and how many trials share a process changes no number. */
 static bool may_differ(const char *key) { return strncmp(key, "budget.", 7) == 0 || strcmp(key, "trial.reuse") == 0; }
 
-static nas_status compare_configs(const char *recorded, const char *given, nas_err *err) {
+/* Neither may it matter how the strategy reaches what it consults. */
+static void drop_tunable(const nas_strategy_type *type, nas_settings *config) {
+  size_t kept = 0;
+  for (size_t i = 0; i < config->n; i++) {
+    bool tunable = false;
+    for (const char *const *name = type->tunable; name && *name; name++)
+      tunable =
+          tunable || (strncmp(config->rows[i].key, "strategy.", 9) == 0 && strcmp(config->rows[i].key + 9, *name) == 0);
+    if (!tunable) config->rows[kept++] = config->rows[i];
+  }
+  config->n = kept;
+}
+
+static nas_status compare_configs(const nas_strategy_type *type, const char *recorded, const char *given,
+                                  nas_err *err) {
   nas_settings old = {0}, fresh = {0};
   nas_status status = nas_settings_parse(&old, recorded, "the table", err);
   if (status == NAS_OK) status = nas_settings_parse(&fresh, given, "the campaign file", err);
+  drop_tunable(type, &old);
+  drop_tunable(type, &fresh);
   for (size_t i = 0; i < old.n && status == NAS_OK; i++) {
     const char *value = nas_settings_get(&fresh, old.rows[i].key);
     if (may_differ(old.rows[i].key) || (value && strcmp(value, old.rows[i].value) == 0)) continue;
@@ -103,7 +120,8 @@ static nas_status compare_configs(const char *recorded, const char *given, nas_e
   return status;
 }
 
-static nas_status compare(const nas_db_campaign *old, const nas_db_campaign *fresh, nas_err *err) {
+static nas_status compare(const nas_coordinator *c, const nas_db_campaign *old, const nas_db_campaign *fresh,
+                          nas_err *err) {
   const struct {
     const char *what, *was, *is;
   } pairs[] = {{"program version", old->program, fresh->program},
@@ -113,7 +131,7 @@ static nas_status compare(const nas_db_campaign *old, const nas_db_campaign *fre
                {"recipe", old->recipe.digest, fresh->recipe.digest},
                {"data digest", old->dataset.digest, fresh->dataset.digest},
                {"data split", old->dataset.split, fresh->dataset.split}};
-  NAS_TRY(compare_configs(old->config, fresh->config, err));
+  NAS_TRY(compare_configs(nas_strategy_type_of(c->strategy), old->config, fresh->config, err));
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
     if (strcmp(pairs[i].was, pairs[i].is) != 0)
       return nas_fail(err, NAS_E_MISMATCH, NULL, "cannot go on: the campaign was begun with %s %.80s, this is %.80s",
@@ -139,6 +157,7 @@ typedef struct replay {
   size_t n;
   const nas_db_trial **by_tell; /* finished rows in the order of their tells */
   size_t n_told;
+  nas_notes notes; /* of the strategy */
 } replay;
 
 static nas_status order_tells(replay *r, nas_err *err) {
@@ -178,7 +197,9 @@ static nas_status ask_again(replay *r, const nas_db_trial *row, nas_err *err) {
   if (row->number != c->asked)
     return nas_fail(err, NAS_E_DB_UNREADABLE, NULL, "ask %llu is missing from the table", (unsigned long long)c->asked);
   NAS_TRY(nas_space_parse(c->setup.space, row->arch, &t.arch, err));
-  NAS_TRY(nas_coordinator_propose(c, &asked, err));
+  nas_recorded_ask recorded = {.arch = &t.arch};
+  nas_transcript_of(&r->notes, row->number, &recorded.notes, &recorded.n_notes);
+  NAS_TRY(nas_coordinator_propose(c, &recorded, &asked, err));
   t.epochs = asked.epochs;
   if (!nas_arch_same(&asked.arch, &t.arch) || row->seed != asked.seed) {
     char text[NAS_ARCH_TEXT_MAX];
@@ -198,6 +219,12 @@ static nas_status run_replay(replay *r, nas_err *err) {
     NAS_TRY(ask_again(r, &r->rows[i], err));
   }
   NAS_TRY(tell_until(r, r->n_told, err));
+  /* An ask that was cut off has notes, and what it cost counts. */
+  const nas_note *notes;
+  size_t n_notes;
+  nas_proposal none;
+  nas_transcript_of(&r->notes, r->c->asked, &notes, &n_notes);
+  if (n_notes) NAS_TRY(nas_strategy_recall(r->c->strategy, r->c->asked, NULL, notes, n_notes, &none, err));
   r->c->summary->told_before = (int64_t)r->c->told;
   return NAS_OK;
 }
@@ -226,7 +253,8 @@ static nas_status decide(nas_coordinator *c, const nas_campaign_run_options *opt
   r.rows = rows;
   if (status == NAS_OK && old && options->resume) {
     c->id = old->id;
-    status = compare(old, fresh, err);
+    status = compare(c, old, fresh, err);
+    if (status == NAS_OK) status = nas_db_notes(c->db, old->id, &r.notes, err);
     if (status == NAS_OK) status = run_replay(&r, err);
   } else if (status == NAS_OK && old && is_unfinished(old, rows, r.n)) {
     status = nas_fail(err, NAS_E_USAGE, options->db,
@@ -234,6 +262,7 @@ static nas_status decide(nas_coordinator *c, const nas_campaign_run_options *opt
                       old->name, r.n);
   } else if (status == NAS_OK) status = nas_db_campaign_add(c->db, fresh, &c->id, err);
   free(r.by_tell);
+  nas_notes_free(&r.notes);
   if (rows) nas_db_trials_free(rows, r.n);
   return status;
 }

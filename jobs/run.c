@@ -34,7 +34,8 @@ static nas_status post_receive(post *p, double timeout, int *from, nas_message *
 
 /* ---- the coordinator's loop ---- */
 
-static const double look_seconds = 0.25; /* between looks at signals, leases and the budget's clock */
+static const double pending_seconds = 0.02; /* between looks at an ask that waits for something outside */
+static const double look_seconds = 0.25;    /* between looks at signals, leases and the budget's clock */
 enum { DRAIN_MAX = 1024 };
 
 /* Waits for a message, then takes all that are there. */
@@ -71,7 +72,8 @@ static nas_status coordinate(nas_coordinator *c, post *p, bool quiet, nas_err *e
   while (status == NAS_OK && !nas_coordinator_done(c) && !nas_stop_caught()) {
     status = nas_coordinator_step(c, err);
     if (status == NAS_OK) status = send_all(c, p, err);
-    if (status == NAS_OK && !nas_coordinator_done(c)) status = collect(c, p, look_seconds, err);
+    if (status == NAS_OK && !nas_coordinator_done(c))
+      status = collect(c, p, c->pending ? pending_seconds : look_seconds, err);
     show(&progress, c->summary, false);
   }
   show(&progress, c->summary, false);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NAS_STRATEGY(symbol) extern const nas_strategy_type nas_strategy_##symbol;
 #include "search/strategies.def"
@@ -109,16 +110,42 @@ static nas_status make_room(nas_strategy *s, uint64_t number, nas_err *err) {
   return NAS_OK;
 }
 
-nas_status nas_strategy_propose(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err) {
+static nas_status begin_ask(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err) {
+  *out = (nas_proposal){0};
   if (number != s->asked)
     return nas_fail(err, NAS_E_INTERNAL, s->type->name, "asks must be numbered in turn: got %llu, expected %llu",
                     (unsigned long long)number, (unsigned long long)s->asked);
-  NAS_TRY(make_room(s, number, err));
-  *out = (nas_proposal){0};
+  return make_room(s, number, err);
+}
+
+nas_status nas_strategy_propose(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err) {
+  NAS_TRY(begin_ask(s, number, out, err));
   if (s->type->propose) NAS_TRY(s->type->propose(s, number, out, err));
   else NAS_TRY(s->type->ask(s, number, &out->arch, err));
   s->asked++;
   return NAS_OK;
+}
+
+nas_status nas_strategy_recall(nas_strategy *s, uint64_t number, const nas_arch *arch, const nas_note *notes,
+                               size_t n_notes, nas_proposal *out, nas_err *err) {
+  if (!s->type->recall) return arch ? nas_strategy_propose(s, number, out, err) : NAS_OK;
+  NAS_TRY(begin_ask(s, number, out, err));
+  NAS_TRY(s->type->recall(s, number, arch, notes, n_notes, err));
+  if (!arch) return NAS_OK;
+  out->arch = *arch;
+  s->asked++;
+  return NAS_OK;
+}
+
+nas_status nas_strategy_preview(nas_strategy *s, nas_str *out, nas_err *err) {
+  if (!s->type->preview)
+    return nas_fail(err, NAS_E_UNSUPPORTED, s->type->name, "the strategy sends nothing out of the program");
+  NAS_TRY(s->type->preview(s, out, err));
+  return nas_str_check(out, err);
+}
+
+nas_status nas_strategy_note(const nas_strategy *s, const nas_note *note, nas_err *err) {
+  return s->setup.note ? s->setup.note(s->setup.note_arg, note, err) : NAS_OK;
 }
 
 nas_status nas_strategy_ask(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err) {
@@ -126,7 +153,10 @@ nas_status nas_strategy_ask(nas_strategy *s, uint64_t number, nas_arch *out, nas
   if (s->type->propose)
     return nas_fail(err, NAS_E_UNSUPPORTED, s->type->name,
                     "the strategy trains to several fidelities; here every architecture is trained in full");
-  NAS_TRY(nas_strategy_propose(s, number, &proposal, err));
+  nas_status status;
+  while ((status = nas_strategy_propose(s, number, &proposal, err)) == NAS_E_PENDING)
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  if (status != NAS_OK) return status;
   *out = proposal.arch;
   return NAS_OK;
 }

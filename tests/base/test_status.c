@@ -35,7 +35,8 @@ static void codes_never_change(void **state) {
               {NAS_E_FAILED_TRIALS, -19, 3, "FAILED_TRIALS"},
               {NAS_E_PREEMPTED, -20, 75, "PREEMPTED"},
               {NAS_E_INTERRUPTED, -21, 130, "INTERRUPTED"},
-              {NAS_E_INTERNAL, -22, 1, "INTERNAL"}};
+              {NAS_E_INTERNAL, -22, 1, "INTERNAL"},
+              {NAS_E_PENDING, -23, 1, "PENDING"}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     assert_int_equal(rows[i].code, rows[i].number);
     assert_int_equal(nas_status_exit(rows[i].code), rows[i].exit_status);
