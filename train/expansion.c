@@ -14,10 +14,9 @@ void FN(nas_expansion_forward)(const nas_call *c, const nas_expansion *e) {
       e->basis(e->options, (double)u[r * in + i], phi, slope);
       for (int64_t o = 0; o < out; o++) {
         double inner = 0;
-        for (int64_t k = 0; k < e->terms; k++)
-          inner += (double)w[o * e->by_out + i * e->by_in + k * e->by_term] * phi[k];
-        sums[o] += scale ? inner * (double)scale[o * in + i] : inner;
-        if (base) sums[o] += bent * (double)base[o * in + i];
+        for (int64_t k = 0; k < e->terms; k++) inner += (double)w[k * e->by_term + i * out + o] * phi[k];
+        sums[o] += scale ? inner * (double)scale[i * out + o] : inner;
+        if (base) sums[o] += bent * (double)base[i * out + o];
       }
     }
     for (int64_t o = 0; o < out; o++) y[r * out + o] = (REAL)sums[o];
@@ -37,9 +36,9 @@ static void FN(one_input)(const nas_call *c, const nas_expansion *e, int64_t i) 
     double at = (double)x[r * in + i], d = 0, dbase = 0, bent = silu(at);
     e->basis(e->options, (double)u[r * in + i], phi, slope);
     for (int64_t o = 0; o < out; o++) {
-      double g = (double)dy[r * out + o], inner = 0, rise = 0, s = scale ? (double)scale[o * in + i] : 1;
+      double g = (double)dy[r * out + o], inner = 0, rise = 0, s = scale ? (double)scale[i * out + o] : 1;
       for (int64_t k = 0; k < terms; k++) {
-        double weight = (double)w[o * e->by_out + i * e->by_in + k * e->by_term];
+        double weight = (double)w[k * e->by_term + i * out + o];
         inner += weight * phi[k];
         rise += weight * slope[k];
         sum_w[o * terms + k] += g * s * phi[k];
@@ -47,15 +46,15 @@ static void FN(one_input)(const nas_call *c, const nas_expansion *e, int64_t i) 
       sum_scale[o] += g * inner;
       sum_base[o] += g * bent;
       d += g * s * rise;
-      if (base) dbase += g * (double)base[o * in + i];
+      if (base) dbase += g * (double)base[i * out + o];
     }
     if (c->site.n_in == 1) d += dbase * silu_slope(at);
     if (du) du[r * in + i] = dplus ? dplus[r * in + i] + (REAL)d : (REAL)d;
   }
   for (int64_t o = 0; o < out; o++) {
-    for (int64_t k = 0; k < terms; k++) dw[o * e->by_out + i * e->by_in + k * e->by_term] = (REAL)sum_w[o * terms + k];
-    if (e->scale >= 0) ((REAL *)c->grad[e->scale])[o * in + i] = (REAL)sum_scale[o];
-    if (e->base >= 0) ((REAL *)c->grad[e->base])[o * in + i] = (REAL)sum_base[o];
+    for (int64_t k = 0; k < terms; k++) dw[k * e->by_term + i * out + o] = (REAL)sum_w[o * terms + k];
+    if (e->scale >= 0) ((REAL *)c->grad[e->scale])[i * out + o] = (REAL)sum_scale[o];
+    if (e->base >= 0) ((REAL *)c->grad[e->base])[i * out + o] = (REAL)sum_base[o];
   }
 }
 
@@ -67,7 +66,7 @@ static void FN(second_input)(const nas_call *c, const nas_expansion *e) {
   for (int64_t r = 0; r < rows; r++)
     for (int64_t i = 0; i < in; i++) {
       double d = 0;
-      for (int64_t o = 0; base && o < out; o++) d += (double)dy[r * out + o] * (double)base[o * in + i];
+      for (int64_t o = 0; base && o < out; o++) d += (double)dy[r * out + o] * (double)base[i * out + o];
       d *= silu_slope((double)x[r * in + i]);
       dx[r * in + i] = dplus ? dplus[r * in + i] + (REAL)d : (REAL)d;
     }

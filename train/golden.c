@@ -154,6 +154,10 @@ static nas_status take(const nas_golden *g, const json_t *value, const nas_golde
   const json_t *inner = value;
   for (int a = 0; a < rank; a++, inner = json_array_get(inner, 0)) size[a] = (int64_t)json_array_size(inner);
   if (!link->axes) size[0] = *n;
+  if (rank > 1 && !size[rank - 1] && nas_golden_size(g, "x", 1)) {
+    size[rank - 1] = size[rank - 2] / nas_golden_size(g, "x", 1);
+    size[rank - 2] = nas_golden_size(g, "x", 1);
+  }
   for (int a = rank - 1; a >= 0; a--) stride[a] = a + 1 < rank ? stride[a + 1] * size[a + 1] : 1;
   for (int64_t i = 0; i < *n; i++) {
     int64_t left = i, from = 0;

@@ -24,7 +24,7 @@ const char *nas_golden_word(const nas_golden *g, const char *key);
 /* One of their tensors and one of ours. `ours`: "input" (all such lie side by side as channels of the image, in the
  * order of the links), "output", "probe" (nas_plan_probe of their name), "constant" (a member of config that goes into
  * every image), or the name of a parameter. `axes`: their axes in our order ("0231" for an image); NULL: as they are.
- */
+ * One axis more than they have: their last one holds two, the first as long as the vectors of their x. */
 typedef struct nas_golden_link {
   const char *theirs, *ours, *axes;
 } nas_golden_link;

@@ -87,9 +87,10 @@ static const struct {
   const char *op;
   double bound;
 } bounds[] = {
-    {"conv2d", 5e-6},   {"batch_norm", 5e-6},  {"linear", 2e-6}, {"relu", 2e-6},     {"avg_pool", 2e-6},
-    {"max_pool", 2e-6}, {"global_pool", 2e-6}, {"add", 2e-6},    {"identity", 2e-6}, {"zero", 2e-6},
-    {"dropout", 2e-6},  {"mul", 2e-6},         {"square", 2e-6}, {"tanh", 2e-6},     {"sigmoid", 2e-6},
+    {"conv2d", 5e-6},   {"batch_norm", 5e-6},  {"linear", 2e-6},  {"relu", 2e-6},          {"avg_pool", 2e-6},
+    {"max_pool", 2e-6}, {"global_pool", 2e-6}, {"add", 2e-6},     {"identity", 2e-6},      {"zero", 2e-6},
+    {"dropout", 2e-6},  {"mul", 2e-6},         {"square", 2e-6},  {"tanh", 2e-6},          {"sigmoid", 2e-6},
+    {"aptx", 5e-6},     {"kan_bspline", 5e-6}, {"kan_rbf", 5e-6}, {"kan_chebyshev", 5e-6},
 };
 
 static double bound_of(const nas_op *op) {
@@ -101,20 +102,31 @@ static double bound_of(const nas_op *op) {
 }
 
 /* One fast against one reference engine. */
-static void compare(const nas_op *op, const trial *t, nas_mode mode) {
+static void compare_with(const nas_op *op, const trial *t, int32_t n_in, nas_mode mode) {
   nas_value out;
-  nas_graph *g = around(op, t, op->min_inputs, &out);
+  nas_graph *g = around(op, t, n_in, &out);
   if (!g) return; /* not every window fits every size */
-  char what[160];
-  snprintf(what, sizeof what, "%s %dx%dx%d batch %d, kernel %dx%d stride %d pad %d groups %d, %s", op->name, t->in.c,
-           t->in.h, t->in.w, t->batch, t->attrs.kernel_h, t->attrs.kernel_w, t->attrs.stride, t->attrs.pad,
-           t->attrs.groups, mode == NAS_TRAIN ? "train" : "eval");
+  char what[240];
+  snprintf(what, sizeof what, "%s %dx%dx%d to %d, batch %d, kernel %dx%d stride %d pad %d groups %d, %d inputs, %s, %s",
+           op->name, t->in.c, t->in.h, t->in.w, t->attrs.out, t->batch, t->attrs.kernel_h, t->attrs.kernel_w,
+           t->attrs.stride, t->attrs.pad, t->attrs.groups, n_in, mode == NAS_TRAIN ? "train" : "eval",
+           t->attrs.options);
   engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = t->batch, .mode = mode});
   engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = t->batch, .mode = mode, .reference = true});
   engine_check_same(&fast, &plain, bound_of(op), what);
   engine_free(&fast);
   engine_free(&plain);
   nas_graph_free(g);
+}
+
+/* With every sample of options, and with one and two inputs where it takes them. */
+static void compare(const nas_op *op, const trial *t, nas_mode mode) {
+  for (const char *const *sample = op->samples ? op->samples : no_samples; *sample; sample++) {
+    trial own = *t;
+    snprintf(own.attrs.options, sizeof own.attrs.options, "%s", *sample);
+    compare_with(op, &own, op->min_inputs, mode);
+    if (op->samples && op->fast && op->max_inputs > op->min_inputs) compare_with(op, &own, op->min_inputs + 1, mode);
+  }
 }
 
 static void fast_and_reference_agree_on_odd_channels(void **state) {
@@ -154,6 +166,19 @@ static void fast_and_reference_agree_on_odd_sizes(void **state) {
                        size % 3 + 1};
             compare(*op, &t, NAS_TRAIN);
           }
+}
+
+/* More rows, inputs and neurons than the fast kernels of neurons look at together. */
+static void fast_and_reference_agree_on_many_rows(void **state) {
+  (void)state;
+  static const trial large[] = {{{100, 1, 1}, {.out = 72, .groups = 4}, 150},
+                                {{36, 9, 8}, {.out = 20, .groups = 3}, 4}};
+  for (const nas_op *const *op = nas_ops(); *op; op++)
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+      if (!(*op)->fast || strstr((*op)->attributes, "kernel_h")) continue;
+      compare(*op, &large[i], NAS_TRAIN);
+      compare(*op, &large[i], NAS_EVAL);
+    }
 }
 
 /* [ReLU] -> convolution -> [norm], one or two of the same source and their sum: what runs as one kernel. */
@@ -305,6 +330,6 @@ static void batch_norm_keeps_its_variance_far_from_zero(void **state) {
 }
 
 NAS_SUITE(Ops, NAS_CASE(have_the_gradients_of_finite_differences), NAS_CASE(fast_and_reference_agree_on_odd_channels),
-          NAS_CASE(fast_and_reference_agree_on_odd_sizes), NAS_CASE(fused_edges_and_reference_agree_on_odd_shapes),
-          NAS_CASE(refuse_shapes_that_do_not_fit), NAS_CASE(dropout_drops_the_share_it_says),
-          NAS_CASE(batch_norm_keeps_its_variance_far_from_zero))
+          NAS_CASE(fast_and_reference_agree_on_odd_sizes), NAS_CASE(fast_and_reference_agree_on_many_rows),
+          NAS_CASE(fused_edges_and_reference_agree_on_odd_shapes), NAS_CASE(refuse_shapes_that_do_not_fit),
+          NAS_CASE(dropout_drops_the_share_it_says), NAS_CASE(batch_norm_keeps_its_variance_far_from_zero))

@@ -10,6 +10,7 @@
 
 #include "train/kernels/bf16.h"
 #include "train/kernels/math.h"
+#include "train/kernels/neurons.h"
 #include "train/kernels/pool.h"
 #include "train/kernels/vector.h"
 
@@ -256,6 +257,20 @@ static void global_pool_gradient(float *dx, const float *plus, const float *dy, 
     }
 }
 
+static void column_sums(float *sum, const float *x, int64_t rows, int64_t columns) {
+  int64_t k = 0;
+  for (; k + 16 <= columns; k += 16) {
+    v16 s[2] = {{0}};
+    for (int64_t r = 0; r < rows; r++) s[r % 2] += load(x + r * columns + k);
+    store(sum + k, s[0] + s[1]);
+  }
+  for (; k < columns; k++) {
+    float s = 0;
+    for (int64_t r = 0; r < rows; r++) s += x[r * columns + k];
+    sum[k] = s;
+  }
+}
+
 #define NAS_TEXT_(x) #x
 #define NAS_TEXT(x)  NAS_TEXT_(x)
 extern const nas_kernel_set NAS_PER_ISA(kernels);
@@ -280,4 +295,15 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .sigmoid = NAS_PER_ISA(sigmoid),
     .global_pool = global_pool,
     .global_pool_gradient = global_pool_gradient,
+    .column_sums = column_sums,
+    .silu = NAS_PER_ISA(silu),
+    .silu_gradient = NAS_PER_ISA(silu_gradient),
+    .gaussian = NAS_PER_ISA(gaussian),
+    .gaussian_gradient = NAS_PER_ISA(gaussian_gradient),
+    .recur = NAS_PER_ISA(recur),
+    .chebyshev_gradient = NAS_PER_ISA(chebyshev_gradient),
+    .spline_forward = NAS_PER_ISA(spline_forward),
+    .spline_backward = NAS_PER_ISA(spline_backward),
+    .aptx_forward = NAS_PER_ISA(aptx_forward),
+    .aptx_backward = NAS_PER_ISA(aptx_backward),
 };

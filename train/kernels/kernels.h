@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "train/kernels/neuron_kernels.h"
+
 /* Geometry of pooling. */
 typedef struct nas_pool {
   int64_t images, channels, in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride, pad;
@@ -56,6 +58,21 @@ typedef struct nas_kernel_set {
   void (*global_pool)(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels);
   void (*global_pool_gradient)(float *dx, const float *plus, const float *dy, int64_t images, int64_t pixels,
                                int64_t channels);
+  /* Sums over the rows of each of `columns` columns. */
+  void (*column_sums)(float *sum, const float *x, int64_t rows, int64_t columns);
+  void (*silu)(float *y, const float *x, int64_t n);
+  /* dx = plus + g silu'(x) */
+  void (*silu_gradient)(float *dx, const float *plus, const float *x, const float *g, int64_t n);
+  /* y = exp(-((x - centre) per_unit)^2), and dx += g times its derivative */
+  void (*gaussian)(float *y, const float *x, float centre, float per_unit, int64_t n);
+  void (*gaussian_gradient)(float *dx, const float *x, const float *g, float centre, float per_unit, int64_t n);
+  /* older = 2 u newer - older: the next Chebyshev polynomial; dx += g degree second (1 - u^2) */
+  void (*recur)(float *older, const float *newer, const float *u, int64_t n);
+  void (*chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree, int64_t n);
+  void (*spline_forward)(const nas_spline *s);
+  void (*spline_backward)(const nas_spline *s);
+  void (*aptx_forward)(const nas_aptx *a);
+  void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;
 
 const nas_kernel_set *nas_kernels(void);

@@ -33,7 +33,7 @@ static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *
 
 const nas_neuron_type nas_neuron_kan_bspline = {
     .name = "kan-bspline",
-    .version = 1,
+    .version = 2,
     .summary = "the sum of a spline and the SiLU of each input",
     .citation = "Z. Liu et al., KAN: Kolmogorov-Arnold networks, arXiv:2404.19756",
     .formula =

@@ -28,7 +28,7 @@ static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *
 
 const nas_neuron_type nas_neuron_kan_chebyshev = {
     .name = "kan-chebyshev",
-    .version = 1,
+    .version = 2,
     .summary = "sums of Chebyshev polynomials of the tanh of each input",
     .citation = "S. SS et al., Chebyshev polynomial-based Kolmogorov-Arnold networks, arXiv:2405.07200",
     .formula = "y_o = sum_i sum_{d=0..D} coef_iod T_d(tanh x_i)",

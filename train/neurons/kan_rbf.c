@@ -37,7 +37,7 @@ static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *
 
 const nas_neuron_type nas_neuron_kan_rbf = {
     .name = "kan-rbf",
-    .version = 1,
+    .version = 2,
     .summary = "the sum of Gaussians and the SiLU of each input (FastKAN)",
     .citation = "Z. Li, Kolmogorov-Arnold networks are radial basis function networks, arXiv:2405.06721",
     .formula =

@@ -44,7 +44,7 @@ static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *
 
 const nas_neuron_type nas_neuron_s_kan = {
     .name = "s-kan",
-    .version = 1,
+    .version = 2,
     .summary = "each node chooses among splines, Gaussians and Chebyshev polynomials by trained weights",
     .citation = "Z. Yang et al., Activation space selectable Kolmogorov-Arnold networks, arXiv:2408.08338",
     .formula =

@@ -50,6 +50,7 @@ static void FN(backward)(const nas_call *c) {
 #include <math.h>
 #include <string.h>
 
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 
 enum { BETA, GAMMA, DELTA, ALPHA };
@@ -97,6 +98,47 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+static nas_aptx described(const nas_call *c) {
+  bool free_alpha = alpha_free(&c->site);
+  return (nas_aptx){.rows = nas_site_rows(&c->site, 0),
+                    .in = c->site.in[0].c,
+                    .out = c->site.out.c,
+                    .x = c->x[0],
+                    .alpha = free_alpha ? c->param[ALPHA] : NULL,
+                    .beta = c->param[BETA],
+                    .gamma = c->param[GAMMA],
+                    .delta = c->param[DELTA],
+                    .y = c->y,
+                    .dy = c->dy,
+                    .dplus = c->dplus[0],
+                    .dx = c->dx[0],
+                    .dalpha = free_alpha ? c->grad[ALPHA] : NULL,
+                    .dbeta = c->grad[BETA],
+                    .dgamma = c->grad[GAMMA],
+                    .scratch = c->scratch};
+}
+
+static void forward_fast(const nas_call *c) {
+  nas_aptx a = described(c);
+  nas_kernels()->aptx_forward(&a);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_aptx a = described(c);
+  nas_kernels()->aptx_backward(&a);
+  nas_kernels()->column_sums(c->grad[DELTA], c->dy, a.rows, a.out);
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  (void)err;
+  int64_t bytes = nas_aptx_scratch(c->site.in[0].c, c->site.out.c) * (int64_t)sizeof(float);
+  c->forward_scratch = c->backward_scratch = bytes;
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {
+    .prepare = prepare_fast, .forward = forward_fast, .backward = backward_fast, .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "alpha=one\n", NULL};
 
 const nas_op nas_op_aptx = {
@@ -112,6 +154,7 @@ const nas_op nas_op_aptx = {
     .macs = macs,
     .f32 = {.prepare = prepare, .forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.prepare = prepare, .forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

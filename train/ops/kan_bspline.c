@@ -18,6 +18,7 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
 #include <string.h>
 
 #include "train/expansion.h"
+#include "train/kernels/kernels.h"
 
 enum { ORDER_MAX = 8 };
 
@@ -74,9 +75,7 @@ static nas_expansion expansion_of(const nas_call *c) {
   return (nas_expansion){.options = o,
                          .basis = basis,
                          .terms = terms,
-                         .by_out = c->site.in[0].c * terms,
-                         .by_in = terms,
-                         .by_term = 1,
+                         .by_term = (int64_t)c->site.in[0].c * c->site.out.c,
                          .weight = SPLINE,
                          .scale = SCALE,
                          .base = BASE,
@@ -117,11 +116,58 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+static nas_spline described(const nas_call *c) {
+  const spline_options *o = c->prepared;
+  return (nas_spline){.rows = nas_site_rows(&c->site, 0),
+                      .in = c->site.in[0].c,
+                      .out = c->site.out.c,
+                      .grid = o->grid,
+                      .order = o->order,
+                      .low = (float)o->low,
+                      .per_unit = (float)((double)o->grid / (o->high - o->low)),
+                      .x = c->x[0],
+                      .weight = c->param[SPLINE],
+                      .scale = c->param[SCALE],
+                      .base = c->param[BASE],
+                      .y = c->y,
+                      .dy = c->dy,
+                      .dplus = c->dplus[0],
+                      .dx = c->dx[0],
+                      .dweight = c->grad[SPLINE],
+                      .dscale = c->grad[SCALE],
+                      .dbase = c->grad[BASE],
+                      .scratch = c->scratch};
+}
+
+static void forward_fast(const nas_call *c) {
+  nas_spline s = described(c);
+  nas_kernels()->spline_forward(&s);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_spline s = described(c);
+  nas_kernels()->spline_backward(&s);
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(spline_options), err));
+  const spline_options *o = c->prepared;
+  c->forward_scratch = c->backward_scratch =
+      nas_spline_scratch(c->site.out.c, o->grid, o->order) * (int64_t)sizeof(float);
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "grid=3\norder=1\n", "grid=7\norder=4\nlow=-2\nhigh=3\n", NULL};
 
 const nas_op nas_op_kan_bspline = {
     .name = "kan_bspline",
-    .version = 1,
+    .version = 2,
     .summary = "sums of B-splines and of the SiLU of each input",
     .citation = "Z. Liu et al., KAN: Kolmogorov-Arnold networks, arXiv:2404.19756",
     .attributes = "out options",
@@ -141,6 +187,7 @@ const nas_op nas_op_kan_bspline = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

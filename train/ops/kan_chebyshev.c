@@ -18,6 +18,7 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
 #include <string.h>
 
 #include "train/expansion.h"
+#include "train/kernels/kernels.h"
 
 typedef struct chebyshev_options {
   int64_t degree;
@@ -41,14 +42,48 @@ static void basis(const void *values, double x, double *phi, double *slope) {
   }
 }
 
+/* `work`: tanh u, then the last two of T in turn, then the last two of U. */
+static void fill(float *to, float value, int64_t n) {
+  for (int64_t i = 0; i < n; i++) to[i] = value;
+}
+
+static const float *values_fast(const void *values, int64_t term, const float *u, float *phi, float *work, int64_t n) {
+  (void)values, (void)phi;
+  float *bent = work, *older = work + (1 + term % 2) * n, *newer = work + (2 - term % 2) * n;
+  if (term == 0) {
+    nas_kernels()->tanh(bent, u, n);
+    fill(older, 1, n);
+  } else if (term == 1) {
+    memcpy(older, bent, (size_t)n * sizeof *older);
+  } else {
+    nas_kernels()->recur(older, newer, bent, n);
+  }
+  return older;
+}
+
+/* The derivative of T_d is d U_{d-1}. */
+static void slopes_fast(const void *values, int64_t term, const float *u, const float *g, float *du, float *work,
+                        int64_t n) {
+  (void)values, (void)u;
+  float *bent = work, *second = work + (3 + term % 2) * n, *newer = work + (4 - term % 2) * n;
+  if (term == 0) {
+    fill(second, 0, n); /* U_-1 */
+    return;
+  }
+  if (term == 1) fill(second, 1, n);
+  else nas_kernels()->recur(second, newer, bent, n);
+  nas_kernels()->chebyshev_gradient(du, bent, second, g, (float)term, n);
+}
+
 static nas_expansion expansion_of(const nas_call *c) {
   const chebyshev_options *o = c->prepared;
   return (nas_expansion){.options = o,
                          .basis = basis,
                          .terms = o->degree + 1,
-                         .by_out = o->degree + 1,
-                         .by_in = c->site.out.c * (o->degree + 1),
-                         .by_term = 1,
+                         .by_term = (int64_t)c->site.in[0].c * c->site.out.c,
+                         .values = values_fast,
+                         .slopes = slopes_fast,
+                         .works = 5,
                          .weight = 0,
                          .scale = -1,
                          .base = -1,
@@ -82,11 +117,34 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+static void forward_fast(const nas_call *c) {
+  nas_expansion e = expansion_of(c);
+  nas_expansion_forward_fast(c, &e);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_expansion e = expansion_of(c);
+  nas_expansion_backward_fast(c, &e);
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(chebyshev_options), err));
+  nas_expansion e = expansion_of(c);
+  nas_expansion_reserve_fast(c, &e);
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "degree=1\n", "degree=7\n", NULL};
 
 const nas_op nas_op_kan_chebyshev = {
     .name = "kan_chebyshev",
-    .version = 1,
+    .version = 2,
     .summary = "sums of Chebyshev polynomials of the tanh of each input",
     .citation = "S. SS et al., Chebyshev polynomial-based Kolmogorov-Arnold networks, arXiv:2405.07200",
     .attributes = "out options",
@@ -106,6 +164,7 @@ const nas_op nas_op_kan_chebyshev = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

@@ -18,6 +18,7 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
 #include <string.h>
 
 #include "train/expansion.h"
+#include "train/kernels/kernels.h"
 
 typedef struct rbf_options {
   int64_t grids;
@@ -40,6 +41,22 @@ static void basis(const void *values, double x, double *phi, double *slope) {
   }
 }
 
+static const float *values_fast(const void *values, int64_t term, const float *u, float *phi, float *work, int64_t n) {
+  (void)work;
+  const rbf_options *o = values;
+  double h = (o->high - o->low) / (double)(o->grids - 1);
+  nas_kernels()->gaussian(phi, u, (float)(o->low + h * (double)term), (float)(1 / h), n);
+  return phi;
+}
+
+static void slopes_fast(const void *values, int64_t term, const float *u, const float *g, float *du, float *work,
+                        int64_t n) {
+  (void)work;
+  const rbf_options *o = values;
+  double h = (o->high - o->low) / (double)(o->grids - 1);
+  nas_kernels()->gaussian_gradient(du, u, g, (float)(o->low + h * (double)term), (float)(1 / h), n);
+}
+
 enum { SPLINE, BASE, OFFSET };
 
 static nas_expansion expansion_of(const nas_call *c) {
@@ -47,9 +64,9 @@ static nas_expansion expansion_of(const nas_call *c) {
   return (nas_expansion){.options = o,
                          .basis = basis,
                          .terms = o->grids,
-                         .by_out = c->site.in[0].c * o->grids,
-                         .by_in = o->grids,
-                         .by_term = 1,
+                         .by_term = (int64_t)c->site.in[0].c * c->site.out.c,
+                         .values = values_fast,
+                         .slopes = slopes_fast,
                          .weight = SPLINE,
                          .scale = -1,
                          .base = BASE,
@@ -88,11 +105,34 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+static void forward_fast(const nas_call *c) {
+  nas_expansion e = expansion_of(c);
+  nas_expansion_forward_fast(c, &e);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_expansion e = expansion_of(c);
+  nas_expansion_backward_fast(c, &e);
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(rbf_options), err));
+  nas_expansion e = expansion_of(c);
+  nas_expansion_reserve_fast(c, &e);
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "grids=3\nlow=-1\nhigh=3\n", NULL};
 
 const nas_op nas_op_kan_rbf = {
     .name = "kan_rbf",
-    .version = 1,
+    .version = 2,
     .summary = "sums of Gaussians of each input and of its SiLU; a second input feeds the SiLU branch alone",
     .citation = "Z. Li, Kolmogorov-Arnold networks are radial basis function networks, arXiv:2405.06721",
     .attributes = "out options",
@@ -112,6 +152,7 @@ const nas_op nas_op_kan_rbf = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

@@ -1,0 +1,18 @@
+#ifndef NAS_TRAIN_NEURON_LOOPS_H
+#define NAS_TRAIN_NEURON_LOOPS_H
+/* The loops of aptx.c, spline.c and waves.c for one instruction set; kernels.h says what they do. */
+#include "train/kernels/neuron_kernels.h"
+#include "train/kernels/vector.h"
+
+void NAS_PER_ISA(aptx_forward)(const nas_aptx *a);
+void NAS_PER_ISA(aptx_backward)(const nas_aptx *a);
+void NAS_PER_ISA(spline_forward)(const nas_spline *s);
+void NAS_PER_ISA(spline_backward)(const nas_spline *s);
+void NAS_PER_ISA(silu)(float *y, const float *x, int64_t n);
+void NAS_PER_ISA(silu_gradient)(float *dx, const float *plus, const float *x, const float *g, int64_t n);
+void NAS_PER_ISA(gaussian)(float *y, const float *x, float centre, float per_unit, int64_t n);
+void NAS_PER_ISA(gaussian_gradient)(float *dx, const float *x, const float *g, float centre, float per_unit, int64_t n);
+void NAS_PER_ISA(recur)(float *older, const float *newer, const float *u, int64_t n);
+void NAS_PER_ISA(chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree,
+                                     int64_t n);
+#endif
