@@ -284,7 +284,7 @@ static nas_status measure_all(const settings *s, nas_err *err) {
 }
 
 int main(int argc, const char **argv) {
-  settings s = {.python = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 OMP_NUM_THREADS=1 python3",
+  settings s = {.python = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 OMP_NUM_THREADS=1 /usr/bin/python3",
                 .batch = 64,
                 .channels = 16,
                 .cells = 5,

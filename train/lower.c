@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "train/conv_edge.h"
 #include "train/conv_fan.h"
+#include "train/direct_fan.h"
+#include "train/kernels/kernels.h"
 #include "train/plan_internal.h"
 #include "train/weighted_sum.h"
 
@@ -203,6 +205,8 @@ static nas_status need_branch(lowering *l, nas_value v, nas_err *err) {
       NAS_TRY(new_branch(l, &other, &s.call.branch[s.call.n_branches++], err));
   }
   qsort(s.call.branch, (size_t)s.call.n_branches, sizeof *s.call.branch, by_geometry);
+  s.call.wants_dx[0] = l->p->buffers[s.x[0]].wants_grad;
+  if (nas_kernels()->direct && nas_direct_fan_fits(&s.call)) s.kernel = &nas_direct_fan;
   return finish(l, &s, err);
 }
 

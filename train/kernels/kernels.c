@@ -27,7 +27,7 @@ static int64_t period_of(int64_t channels) {
 /* The per-channel numbers `from` repeated to a period in `room`; themselves when they are long enough. */
 static const float *spread(const float *from, int64_t channels, int64_t period, float room[PERIOD_MAX]) {
   if (period == channels) return from;
-  for (int64_t i = 0; i < period; i++) room[i] = from[i % channels];
+  for (int64_t i = 0; i < period; i += channels) memcpy(room + i, from, (size_t)channels * sizeof *room);
   return room;
 }
 
@@ -64,7 +64,8 @@ static void weighted_sum(float *y, const float *plus, const float *const *x, con
 /* Adds the sums of a period to those of the channels. */
 static void fold(const float *wide, int64_t period, int64_t channels, float *sum) {
   for (int64_t k = 0; k < channels; k++) sum[k] = 0;
-  for (int64_t i = 0; i < period; i++) sum[i % channels] += wide[i];
+  for (int64_t i = 0; i < period; i += channels)
+    for (int64_t k = 0; k < channels; k++) sum[k] += wide[i + k];
 }
 
 /* Sums of d and d e over n elements, n a multiple of the period of 64: d = a (- m), e = d or (b - m). */
@@ -184,6 +185,38 @@ static void norm_gradient(float *dx, const float *plus, const float *dy, const f
   else norm_gradient_by(dx, plus, dy, x, mean, a, b, c, n, period);
 }
 
+static void norm_gradient_rows(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+                               const float *mean, const float *a, const float *b, const float *c, int64_t images,
+                               int64_t rows, int64_t n, int64_t channels) {
+  float room[4][PERIOD_MAX];
+  int64_t period = period_of(channels);
+  mean = spread(mean, channels, period, room[0]);
+  a = spread(a, channels, period, room[1]);
+  b = spread(b, channels, period, room[2]);
+  c = spread(c, channels, period, room[3]);
+  for (int64_t i = 0; i < images; i++)
+    for (int64_t r = 0; r < rows; r++, dy += n, x += n) {
+      float *to = dx + i * dx_image + r * dx_row;
+      if (period == PERIOD) norm_gradient_by(to, NULL, dy, x, mean, a, b, c, n, PERIOD);
+      else norm_gradient_by(to, NULL, dy, x, mean, a, b, c, n, period);
+    }
+}
+
+static void copy_rows(float *to, int64_t to_row, const float *from, bool positive, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; r++, to += to_row, from += n)
+    if (positive) relu(to, from, n);
+    else memcpy(to, from, (size_t)n * sizeof *to);
+}
+
+static void center(float *y, const float *x, bool positive, const float *mean, int64_t rows, int64_t channels) {
+  float room[PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels, i = 0;
+  const float *m = spread(mean, channels, period, room);
+  for (; i + period <= n; i += period)
+    for (int64_t k = 0; k < period; k++) y[i + k] = (positive && !(x[i + k] > 0) ? 0 : x[i + k]) - m[k];
+  for (int64_t k = 0; i + k < n; k++) y[i + k] = (positive && !(x[i + k] > 0) ? 0 : x[i + k]) - m[k];
+}
+
 /* Sixteen channels at a time, four pixels under way. */
 static void split_moments(float *to, const float *from, int64_t pitch, int64_t rows, int64_t channels, float *sum,
                           float *square) {
@@ -291,6 +324,16 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .avg_pool_gradient = NAS_PER_ISA(avg_pool_gradient),
     .max_pool = NAS_PER_ISA(max_pool),
     .max_pool_gradient = NAS_PER_ISA(max_pool_gradient),
+#ifdef __AVX512F__
+    .direct = true,
+#endif
+    .direct_vectors = NAS_PER_ISA(direct_vectors),
+    .direct_images = NAS_PER_ISA(direct_images),
+    .direct_row = NAS_PER_ISA(direct_row),
+    .direct_gradient = NAS_PER_ISA(direct_gradient),
+    .copy_rows = copy_rows,
+    .norm_gradient_rows = norm_gradient_rows,
+    .center = center,
     .tanh = NAS_PER_ISA(tanh),
     .sigmoid = NAS_PER_ISA(sigmoid),
     .global_pool = global_pool,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "train/kernels/direct.h"
 #include "train/kernels/neuron_kernels.h"
 
 /* Geometry of pooling. */
@@ -53,6 +54,21 @@ typedef struct nas_kernel_set {
   /* Max pooling; the gradient is added to dx. */
   void (*max_pool)(const nas_pool *p, float *y, const float *plus, const float *x);
   void (*max_pool_gradient)(const nas_pool *p, float *dx, const float *dy, const float *x);
+  /* Convolutions as sums over windows; direct_vectors and direct_images: the most output vectors and images that a
+   * row takes at once. */
+  bool direct; /* faster here than oneDNN's convolutions */
+  int32_t (*direct_vectors)(void), (*direct_images)(void);
+  void (*direct_row)(const nas_direct_row *r);
+  void (*direct_gradient)(const nas_direct_gradient *g);
+  /* `rows` rows of n numbers, those of `to` to_row numbers apart: copied, or their positive parts; */
+  void (*copy_rows)(float *to, int64_t to_row, const float *from, bool relu, int64_t rows, int64_t n);
+  /* norm_gradient without plus into images and rows that lie dx_image and dx_row numbers apart; n numbers (whole
+   * pixels) a row. */
+  void (*norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+                             const float *mean, const float *a, const float *b, const float *c, int64_t images,
+                             int64_t rows, int64_t n, int64_t channels);
+  /* y = x - mean, of the positive part of x if so asked. */
+  void (*center)(float *y, const float *x, bool relu, const float *mean, int64_t rows, int64_t channels);
   void (*tanh)(float *y, const float *x, int64_t n);
   void (*sigmoid)(float *y, const float *x, int64_t n);
   void (*global_pool)(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels);

@@ -1,0 +1,344 @@
+#include "train/direct_fan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/direct_pack.h"
+#include "train/weighted_sum.h"
+
+/* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. */
+enum { TILE_BYTES = 64 * 1024, KERNEL_MAX = 7 };
+
+/* Output vectors that are computed side by side, of branches of one kernel size. */
+typedef struct chunk {
+  int64_t kernel, vectors, at; /* at: of its packed weights */
+  int32_t branch[NAS_DIRECT_VECTORS];
+  int64_t vector[NAS_DIRECT_VECTORS];
+} chunk;
+
+typedef struct fan {
+  int64_t images, tiles, height, width, ins, outs;
+  int64_t pad, row, image;       /* of a tile with its border: pixels on each side, pixels of a row and of an image */
+  int64_t weights, data;         /* packed numbers of all chunks, and of the gradient by x */
+  int64_t together, together_dx; /* images whose rows are walked at once */
+  int64_t side;                  /* vectors of x side by side in the gradient by x */
+  chunk *chunks;
+  int32_t n_chunks;
+} fan;
+
+static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Hands out aligned parts of the scratch. */
+static void *take(char **scratch, int64_t numbers, int64_t size) {
+  void *part = *scratch;
+  *scratch += align64(numbers * size);
+  return part;
+}
+
+static nas_direct_shape shape_of(const nas_branch *b, bool turned) {
+  int64_t in = b->site.in[0].c, out = b->site.out.c;
+  return (nas_direct_shape){turned ? in : out, turned ? out : in, b->site.attrs.kernel_h, turned};
+}
+
+static bool branch_fits(const nas_branch *b, int64_t outs, bool wants_dx) {
+  const nas_attrs *a = &b->site.attrs;
+  nas_shape in = b->site.in[0], out = b->site.out;
+  return a->kernel_h == a->kernel_w && a->kernel_h % 2 == 1 && a->kernel_h <= KERNEL_MAX && a->pad == a->kernel_h / 2 &&
+         a->stride == 1 && a->groups <= 1 && !a->bias && out.c == outs && nas_direct_channels(outs) &&
+         out.w % nas_direct_pixels(outs) == 0 &&
+         (!wants_dx || (nas_direct_channels(in.c) && in.w % nas_direct_pixels(in.c) == 0));
+}
+
+bool nas_direct_fan_fits(const nas_call *c) {
+  if (c->bf16) return false;
+  for (int32_t i = 0; i < c->n_branches; i++)
+    if (!branch_fits(c->branch[i], c->branch[0]->site.out.c, c->wants_dx[0])) return false;
+  return c->n_branches > 0;
+}
+
+/* Vectors of branches of one kernel size, as many side by side as the kernels take. */
+static nas_status find_chunks(const nas_call *c, fan *f, nas_err *err) {
+  int64_t each = nas_direct_count(f->outs), most = nas_kernels()->direct_vectors();
+  f->chunks = calloc((size_t)(c->n_branches * each), sizeof *f->chunks);
+  if (!f->chunks) return nas_fail_memory(err, "a convolution");
+  for (int32_t i = 0; i < c->n_branches;) {
+    int64_t kernel = c->branch[i]->site.attrs.kernel_h, n = 0;
+    int32_t first = i;
+    for (; i < c->n_branches && c->branch[i]->site.attrs.kernel_h == kernel; i++) n += each;
+    int64_t size = n % most == 0 || n < most ? most : n % 2 == 0 && most > 2 ? 2 : most;
+    nas_direct_shape s = shape_of(c->branch[first], false);
+    for (int64_t v = 0; v < n; v++) {
+      if (v % size == 0) f->chunks[f->n_chunks++] = (chunk){.kernel = kernel, .at = f->weights};
+      chunk *k = &f->chunks[f->n_chunks - 1];
+      k->branch[k->vectors] = first + (int32_t)(v / each);
+      k->vector[k->vectors++] = v % each;
+      f->weights += nas_direct_packed(&s);
+    }
+  }
+  return NAS_OK;
+}
+
+/* The largest divisor of the batch whose tensors fit a tile (at least one image). */
+static int64_t tile_images(const nas_call *c, int64_t most) {
+  int64_t images = 1, batch = c->site.batch;
+  for (int64_t d = 2; d <= batch && d * most * 4 <= TILE_BYTES; d++)
+    if (batch % d == 0) images = d;
+  return images;
+}
+
+/* How many images' rows are walked at once. */
+static int64_t images_together(const fan *f, int64_t channels) {
+  int64_t most = nas_kernels()->direct_images();
+  return f->width / nas_direct_pixels(channels) < NAS_DIRECT_SHORT && f->images % most == 0 ? most : 1;
+}
+
+static nas_status prepare(nas_call *c, nas_err *err) {
+  fan *f = calloc(1, sizeof *f);
+  if (!f) return nas_fail_memory(err, "a convolution");
+  c->prepared = f;
+  nas_shape in = c->site.in[0], out = c->branch[0]->site.out;
+  f->ins = in.c;
+  f->outs = out.c;
+  f->images = tile_images(c, larger(nas_shape_size(in), nas_shape_size(out)));
+  f->tiles = c->site.batch / f->images;
+  f->height = in.h;
+  f->width = in.w;
+  f->together = images_together(f, f->outs);
+  f->together_dx = images_together(f, f->ins);
+  for (int32_t i = 0; i < c->n_branches; i++) f->pad = larger(f->pad, c->branch[i]->site.attrs.pad);
+  f->row = in.w + 2 * f->pad;
+  f->image = (in.h + 2 * f->pad) * f->row;
+  NAS_TRY(find_chunks(c, f, err));
+  int64_t vectors = nas_direct_count(f->ins), most = nas_kernels()->direct_vectors();
+  f->side = vectors % most == 0 ? most : vectors % 2 == 0 && most > 1 ? 2 : 1;
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    nas_direct_shape s = shape_of(c->branch[i], true);
+    if (c->wants_dx[0]) f->data += vectors * nas_direct_packed(&s);
+  }
+  int64_t x = align64(4 * f->images * f->image * f->ins), dz = align64(4 * f->images * f->image * f->outs);
+  c->forward_scratch = x + align64(4 * f->weights) + 2 * align64(4 * f->outs) +
+                       align64(c->n_branches * f->outs * (int64_t)sizeof(nas_moments));
+  c->backward_scratch = x + align64(4 * f->weights) + align64(4 * f->data) + c->n_branches * dz +
+                        align64(4 * f->images * in.h * in.w * f->ins);
+  return NAS_OK;
+}
+
+static void release(nas_call *c) {
+  fan *f = c->prepared;
+  if (f) free(f->chunks);
+  free(f);
+  c->prepared = NULL;
+}
+
+/* Numbers from the start of a bordered image of `channels` to its pixel (row, column); the border counts below zero. */
+static int64_t pixel_at(const fan *f, int64_t row, int64_t column, int64_t channels) {
+  return ((row + f->pad) * f->row + column + f->pad) * channels;
+}
+
+/* The windows of a kernel onto one row of an image, whose weights lie `next` numbers apart. */
+static int64_t find_windows(const fan *f, const float *image, int64_t row, int64_t channels, int64_t kernel,
+                            int64_t pixels, const float *w, int64_t next, nas_direct_window *out) {
+  int64_t pad = kernel / 2, n = 0, length = (kernel - 1 + pixels) * channels, border = pad == 1 ? channels : 0;
+  for (int64_t k = 0; k < kernel; k++) {
+    int64_t from = row + k - pad;
+    if (from < 0 || from >= f->height) continue;
+    out[n++] = (nas_direct_window){image + pixel_at(f, from, -pad, channels), w + k * next, length, border, border};
+  }
+  return n;
+}
+
+static void pack_chunks(const nas_call *c, const fan *f, float *packed) {
+  for (int32_t i = 0; i < f->n_chunks; i++) {
+    const chunk *k = &f->chunks[i];
+    for (int64_t v = 0; v < k->vectors; v++) {
+      const nas_branch *b = c->branch[k->branch[v]];
+      nas_direct_shape s = shape_of(b, false);
+      nas_direct_pack(packed + k->at, b->param[NAS_EDGE_WEIGHT], &s, k->vector[v], v, k->vectors, NULL);
+    }
+  }
+}
+
+/* The tile of x with its border, the ReLU taken. */
+static void fill_tile(const nas_call *c, const fan *f, const float *x, float *bordered) {
+  int64_t n = f->width * f->ins;
+  for (int64_t i = 0; i < f->images; i++, x += f->height * n, bordered += f->image * f->ins)
+    nas_kernels()->copy_rows(bordered + pixel_at(f, 0, 0, f->ins), f->row * f->ins, x, c->relu_in, f->height, n);
+}
+
+static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64_t tile, const float *x,
+                          const float *packed) {
+  int64_t pixels = nas_direct_pixels(f->outs), length = (k->kernel - 1 + pixels) * f->ins, rows = f->width * f->outs;
+  const nas_kernel_set *kernels = nas_kernels();
+  nas_direct_window windows[KERNEL_MAX];
+  nas_direct_row r = {.windows = windows,
+                      .width = f->width / pixels,
+                      .step = pixels * f->ins,
+                      .images = f->together,
+                      .x_next = f->image * f->ins,
+                      .y_next = f->height * rows,
+                      .vectors = (int32_t)k->vectors};
+  for (int64_t v = 0; v < k->vectors; v++) {
+    r.pitch[v] = pixels * f->outs;
+    r.y[v] = c->branch[k->branch[v]]->z + tile * f->images * f->height * rows + 16 * k->vector[v];
+  }
+  for (int64_t image = 0; image < f->images; image += f->together) {
+    for (int64_t row = 0; row < f->height; row++) {
+      r.n_windows = find_windows(f, x + image * f->image * f->ins, row, f->ins, k->kernel, pixels, packed + k->at,
+                                 length * 16 * k->vectors, windows);
+      kernels->direct_row(&r);
+      for (int64_t v = 0; v < k->vectors; v++) r.y[v] += rows;
+    }
+    for (int64_t v = 0; v < k->vectors; v++) r.y[v] += (f->together - 1) * f->height * rows;
+  }
+}
+
+static void forward(const nas_call *c) {
+  const fan *f = c->prepared;
+  char *scratch = c->scratch;
+  int64_t numbers = f->images * f->image * f->ins, rows = f->images * f->height * f->width;
+  float *x = take(&scratch, numbers, 4), *packed = take(&scratch, f->weights, 4);
+  float *sum = take(&scratch, f->outs, 4), *square = take(&scratch, f->outs, 4);
+  nas_moments *all = take(&scratch, c->n_branches * f->outs, sizeof *all);
+  memset(x, 0, (size_t)numbers * sizeof *x);
+  memset(all, 0, (size_t)(c->n_branches * f->outs) * sizeof *all);
+  pack_chunks(c, f, packed);
+  for (int64_t tile = 0; tile < f->tiles; tile++) {
+    fill_tile(c, f, (const float *)c->x[0] + tile * rows * f->ins, x);
+    for (int32_t i = 0; i < f->n_chunks; i++) forward_chunk(c, f, &f->chunks[i], tile, x, packed);
+    for (int32_t i = 0; i < c->n_branches; i++) {
+      const float *z = c->branch[i]->z + tile * rows * f->outs;
+      nas_kernels()->moments(z, z, rows, f->outs, sum, square);
+      nas_norm_merge(all + i * f->outs, (double)(tile * rows), z, sum, square, (double)rows, f->outs);
+    }
+  }
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    const nas_branch *b = c->branch[i];
+    nas_norm norm = nas_branch_norm(b);
+    nas_norm_close(&norm, all + i * f->outs, (double)(f->tiles * rows), b->stats, nas_branch_stats(b, NAS_STATS_SCALE),
+                   nas_branch_stats(b, NAS_STATS_SHIFT));
+  }
+}
+
+/* dz of a tile of one branch, with a border. */
+static void form_dz(const fan *f, const nas_branch *b, int64_t tile, float *dz) {
+  int64_t n = f->width * f->outs, at = tile * f->images * f->height * n;
+  const float *factor = nas_branch_stats(b, NAS_STATS_A);
+  nas_kernels()->norm_gradient_rows(dz + pixel_at(f, 0, 0, f->outs), f->image * f->outs, f->row * f->outs, b->dy + at,
+                                    b->z + at, b->stats, factor, factor + f->outs, factor + 2 * f->outs, f->images,
+                                    f->height, n, f->outs);
+}
+
+static void weight_gradient(const fan *f, const chunk *k, const float *x, float *const *dz, float *total) {
+  int64_t pixels = nas_direct_pixels(f->outs), pad = k->kernel / 2, border = pad == 1 ? f->ins : 0;
+  nas_direct_gradient g = {.images = f->images,
+                           .width = f->width / pixels,
+                           .step = pixels * f->ins,
+                           .length = (k->kernel - 1 + pixels) * f->ins,
+                           .left = border,
+                           .right = border,
+                           .x_image = f->image * f->ins,
+                           .x_row = f->row * f->ins,
+                           .dz_image = f->image * f->outs,
+                           .dz_row = f->row * f->outs,
+                           .dz_pitch = pixels * f->outs,
+                           .vectors = (int32_t)k->vectors};
+  for (int64_t row = 0; row < k->kernel; row++) {
+    int64_t first = larger(0, pad - row), last = f->height - larger(0, row - pad);
+    if (first >= last) continue;
+    g.rows = last - first;
+    g.x = x + pixel_at(f, first + row - pad, -pad, f->ins);
+    g.dw = total + k->at + row * g.length * 16 * k->vectors;
+    for (int64_t v = 0; v < k->vectors; v++)
+      g.dz[v] = dz[k->branch[v]] + pixel_at(f, first, 0, f->outs) + 16 * k->vector[v];
+    nas_kernels()->direct_gradient(&g);
+  }
+}
+
+static void unpack_gradients(const nas_call *c, const fan *f, const float *total) {
+  for (int32_t i = 0; i < f->n_chunks; i++) {
+    const chunk *k = &f->chunks[i];
+    for (int64_t v = 0; v < k->vectors; v++) {
+      const nas_branch *b = c->branch[k->branch[v]];
+      nas_direct_shape s = shape_of(b, false);
+      nas_direct_unpack(b->grad[NAS_EDGE_WEIGHT], total + k->at, &s, k->vector[v], v, k->vectors);
+    }
+  }
+}
+
+/* Weights for the gradient by x: for each `side` vectors of x, all branches'. */
+static void pack_data(const nas_call *c, const fan *f, float *packed) {
+  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side)
+    for (int32_t i = 0; i < c->n_branches; i++) {
+      nas_direct_shape s = shape_of(c->branch[i], true);
+      for (int64_t slot = 0; slot < f->side; slot++)
+        nas_direct_pack(packed, c->branch[i]->param[NAS_EDGE_WEIGHT], &s, v + slot, slot, f->side, NULL);
+      packed += f->side * nas_direct_packed(&s);
+    }
+}
+
+/* dx = dplus + what came back from all branches, where the ReLU let x through. */
+static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const float *x, float *const *dz,
+                          const float *packed) {
+  int64_t pixels = nas_direct_pixels(f->ins), rows = f->width * f->ins, at = tile * f->images * f->height * rows;
+  const float *dplus = c->dplus[0];
+  const nas_kernel_set *kernels = nas_kernels();
+  nas_direct_window windows[NAS_LAYER_INPUTS_MAX * KERNEL_MAX];
+  nas_direct_row r = {.windows = windows,
+                      .width = f->width / pixels,
+                      .step = pixels * f->outs,
+                      .images = f->together_dx,
+                      .x_next = f->image * f->outs,
+                      .y_next = f->height * rows,
+                      .vectors = (int32_t)f->side};
+  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side) {
+    const float *weights = packed;
+    for (int64_t image = 0; image < f->images; image += f->together_dx)
+      for (int64_t row = 0; row < f->height; row++) {
+        packed = weights;
+        r.n_windows = 0;
+        for (int32_t i = 0; i < c->n_branches; i++) {
+          nas_direct_shape s = shape_of(c->branch[i], true);
+          r.n_windows += find_windows(f, dz[i] + image * f->image * f->outs, row, f->outs, s.kernel, pixels, packed,
+                                      nas_direct_length(&s) * 16 * f->side, windows + r.n_windows);
+          packed += f->side * nas_direct_packed(&s);
+        }
+        int64_t from = (image * f->height + row) * rows + 16 * v;
+        for (int64_t k = 0; k < f->side; k++, from += 16) {
+          r.pitch[k] = pixels * f->ins;
+          r.y[k] = (float *)c->dx[0] + at + from;
+          r.plus[k] = dplus ? dplus + at + from : NULL;
+          r.mask[k] = c->relu_in ? x + from : NULL;
+        }
+        kernels->direct_row(&r);
+      }
+  }
+}
+
+static void backward(const nas_call *c) {
+  const fan *f = c->prepared;
+  char *scratch = c->scratch;
+  int64_t numbers = f->images * f->image, rows = f->images * f->height * f->width;
+  float *bordered = take(&scratch, numbers * f->ins, 4), *total = take(&scratch, f->weights, 4);
+  float *packed = take(&scratch, f->data, 4), *dz[NAS_LAYER_INPUTS_MAX] = {NULL};
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    dz[i] = take(&scratch, numbers * f->outs, 4);
+    memset(dz[i], 0, (size_t)(numbers * f->outs) * sizeof(float));
+  }
+  float *made = take(&scratch, rows * f->ins, 4);
+  memset(bordered, 0, (size_t)(numbers * f->ins) * sizeof *bordered);
+  memset(total, 0, (size_t)f->weights * sizeof *total);
+  if (c->dx[0]) pack_data(c, f, packed);
+  for (int64_t tile = 0; tile < f->tiles; tile++) {
+    const float *x = (const float *)c->x[0] + tile * rows * f->ins;
+    if (c->source) nas_weighted_sum_part(c->source, tile * rows * f->ins, rows * f->ins, made), x = made;
+    fill_tile(c, f, x, bordered);
+    for (int32_t i = 0; i < c->n_branches; i++) form_dz(f, c->branch[i], tile, dz[i]);
+    for (int32_t i = 0; i < f->n_chunks; i++) weight_gradient(f, &f->chunks[i], bordered, dz, total);
+    if (c->dx[0]) data_gradient(c, f, tile, x, dz, packed);
+  }
+  unpack_gradients(c, f, total);
+}
+
+const nas_kernel nas_direct_fan = {
+    .prepare = prepare, .release = release, .forward = forward, .backward = backward, .reads = NAS_READS_X};

@@ -1,0 +1,189 @@
+/* Blocks of outputs whose sums stay in registers while all windows are walked. Steps that occur in networks are known
+ * to the compiler, so that every operand is one address and a constant. */
+#include "train/kernels/direct.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "train/kernels/vector.h"
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+/* Outputs first .. last - 1 of a block's `outputs` of each of `images` images take numbers 0 .. n - 1 of their windows.
+ */
+INLINE void walk(v16 *sum, const float *x, int64_t next, const float *w, int64_t n, int first, int last, int outputs,
+                 int images, int vectors, int64_t step) {
+  const float *x1 = x + next, *x2 = x1 + next, *x3 = x2 + next;
+  for (int64_t t = 0; t < n; t++, w += 16 * vectors) {
+    v16 factor[NAS_DIRECT_VECTORS];
+    UNROLL for (int k = 0; k < vectors; k++) factor[k] = load(w + 16 * k);
+    UNROLL for (int i = 0; i < images; i++) {
+      const float *from = (i == 0 ? x : i == 1 ? x1 : i == 2 ? x2 : x3) + t;
+      UNROLL for (int p = first; p < last; p++) {
+        float one = from[p * step];
+        UNROLL for (int k = 0; k < vectors; k++) sum[(i * outputs + p) * vectors + k] += one * factor[k];
+      }
+    }
+  }
+}
+
+INLINE void finish(const nas_direct_row *r, int64_t at, const v16 *sum, int outputs, int images, int vectors) {
+  UNROLL for (int k = 0; k < vectors; k++) {
+    int64_t pitch = r->pitch[k];
+    v16 shift = r->shift[k] ? load(r->shift[k]) : (v16){0};
+    UNROLL for (int i = 0; i < images; i++) {
+      int64_t first = i * r->y_next + at * pitch;
+      float *y = r->y[k] + first;
+      const float *plus = r->plus[k] ? r->plus[k] + first : NULL, *mask = r->mask[k] ? r->mask[k] + first : NULL;
+      UNROLL for (int p = 0; p < outputs; p++) {
+        v16 v = sum[(i * outputs + p) * vectors + k] + shift;
+        if (mask) v = select_positive(load(mask + p * pitch), v);
+        store(y + p * pitch, plus ? load(plus + p * pitch) + v : v);
+      }
+    }
+  }
+}
+
+/* Outputs at .. at + outputs - 1. */
+INLINE void block(const nas_direct_row *r, int64_t at, int outputs, int images, int vectors, int64_t step) {
+  v16 sum[16 * NAS_DIRECT_VECTORS];
+  UNROLL for (int p = 0; p < images * outputs; p++) UNROLL for (int k = 0; k < vectors; k++) sum[p * vectors + k] =
+      (v16){0};
+  for (int64_t i = 0; i < r->n_windows; i++) {
+    const nas_direct_window *s = &r->windows[i];
+    const float *x = s->x + at * step, *w = s->w;
+    int64_t next = images > 1 ? r->x_next : 0;
+    int64_t left = at == 0 ? s->left : 0, right = at + outputs == r->width ? s->right : 0;
+    int64_t middle = s->length - left - right;
+    if (left) walk(sum, x, next, w, left, 1, outputs, outputs, images, vectors, step);
+    walk(sum, x + left, next, w + left * vectors * 16, middle, 0, outputs, outputs, images, vectors, step);
+    left += middle;
+    if (right)
+      walk(sum, x + left, next, w + left * vectors * 16, right, 0, outputs - 1, outputs, images, vectors, step);
+  }
+  finish(r, at, sum, outputs, images, vectors);
+}
+
+typedef void block_function(const nas_direct_row *r, int64_t at);
+
+/* How many outputs a block may have: for one vector, for several, and (the last three) of four images at once. As many
+ * as the registers allow. */
+#if defined(__AVX512F__)
+enum { SIZES = 7, MOST_VECTORS = 3, MOST_IMAGES = NAS_DIRECT_IMAGES };
+static const int sizes[SIZES] = {16, 14, 8, 7, 4, 2, 1};
+#define FOR_SIZES(f, k, s) f(16, 1, k, s) f(14, 1, k, s) FOR_FEWER(f, k, s)
+#define FOR_FEWER(f, k, s) f(8, 1, k, s) f(7, 1, k, s) f(4, 1, k, s) f(2, 1, k, s) f(1, 1, k, s)
+#define FOR_FOUR(f, k, s)  f(4, 4, k, s) f(2, 4, k, s) f(1, 4, k, s)
+#define FOR_PAIRS(f, k, s) f(2, 4, k, s) f(1, 4, k, s)
+enum { FEWER = 2, FOUR = 4, PAIRS = 5 }; /* where those begin among `sizes` */
+#else
+enum { SIZES = 3, MOST_VECTORS = 1, MOST_IMAGES = 1 };
+static const int sizes[SIZES] = {4, 2, 1};
+#define FOR_SIZES(f, k, s) f(4, 1, k, s) f(2, 1, k, s) f(1, 1, k, s)
+enum { FEWER = 0, FOUR = 0, PAIRS = 0 };
+#endif
+
+/* Step 0 stands for any. */
+#define DEFINE(p, i, k, s)                                                       \
+  static void block_##p##_##i##_##k##_##s(const nas_direct_row *r, int64_t at) { \
+    block(r, at, p, i, k, s ? s : r->step);                                      \
+  }
+#define NAME(p, i, k, s) block_##p##_##i##_##k##_##s,
+#if defined(__AVX512F__)
+#define DEFINE_STEP(s)                                                                \
+  FOR_SIZES(DEFINE, 1, s)                                                             \
+  FOR_FEWER(DEFINE, 2, s)                                                             \
+  FOR_FEWER(DEFINE, 3, s) FOR_FOUR(DEFINE, 1, s) FOR_PAIRS(DEFINE, 2, s)              \
+      FOR_PAIRS(DEFINE, 3, s) static block_function *const blocks_##s[3][7] = {       \
+          {FOR_SIZES(NAME, 1, s)}, {FOR_FEWER(NAME, 2, s)}, {FOR_FEWER(NAME, 3, s)}}; \
+  static block_function *const short_##s[3][3] = {                                    \
+      {FOR_FOUR(NAME, 1, s)}, {FOR_PAIRS(NAME, 2, s)}, {FOR_PAIRS(NAME, 3, s)}};
+#else
+#define DEFINE_STEP(s) \
+  FOR_SIZES(DEFINE, 1, s) static block_function *const blocks_##s[1][3] = {{FOR_SIZES(NAME, 1, s)}};
+#define short_0  blocks_0
+#define short_16 blocks_16
+#define short_32 blocks_32
+#define short_64 blocks_64
+#endif
+DEFINE_STEP(0)
+DEFINE_STEP(16)
+DEFINE_STEP(32)
+DEFINE_STEP(64)
+
+static int first_size(const nas_direct_row *r) {
+  if (r->images > 1) return r->vectors > 1 ? PAIRS : FOUR;
+  return r->vectors > 1 ? FEWER : 0;
+}
+
+static block_function *block_of(const nas_direct_row *r, int size) {
+  int v = r->vectors - 1, at = size - first_size(r);
+  bool together = r->images > 1;
+  switch (r->step) {
+    case 16: return together ? short_16[v][at] : blocks_16[v][at];
+    case 32: return together ? short_32[v][at] : blocks_32[v][at];
+    case 64: return together ? short_64[v][at] : blocks_64[v][at];
+    default: return together ? short_0[v][at] : blocks_0[v][at];
+  }
+}
+
+int32_t NAS_PER_ISA(direct_vectors)(void) { return MOST_VECTORS; }
+int32_t NAS_PER_ISA(direct_images)(void) { return MOST_IMAGES; }
+
+void NAS_PER_ISA(direct_row)(const nas_direct_row *r) {
+  int size = first_size(r), even = size;
+  /* Blocks of one size, if one of the larger sizes divides the row. */
+  while (even < SIZES && r->width % sizes[even]) even++;
+  if (even < SIZES && 2 * sizes[even] >= sizes[size]) size = even;
+  for (int64_t at = 0; at < r->width;) {
+    while (sizes[size] > r->width - at) size++;
+    block_function *f = block_of(r, size);
+    for (; at + sizes[size] <= r->width; at += sizes[size]) f(r, at);
+  }
+}
+
+/* Numbers t .. t + count - 1 of the window, all images. Those outside the image are left out where the whole stretch
+ * is. */
+INLINE void gradient_part(const nas_direct_gradient *g, int64_t t, int count, int vectors) {
+  v16 sum[16 * NAS_DIRECT_VECTORS];
+  UNROLL for (int i = 0; i < count; i++) UNROLL for (int k = 0; k < vectors; k++) sum[i * vectors + k] = (v16){0};
+  int64_t first = t + count <= g->left, last = g->width - (t >= g->length - g->right);
+  for (int64_t image = 0; image < g->images; image++)
+    for (int64_t row = 0; row < g->rows; row++) {
+      const float *x = g->x + image * g->x_image + row * g->x_row + first * g->step + t;
+      int64_t from = image * g->dz_image + row * g->dz_row + first * g->dz_pitch;
+      const float *d0 = g->dz[0] + from, *d1 = vectors > 1 ? g->dz[1] + from : NULL;
+      const float *d2 = vectors > 2 ? g->dz[2] + from : NULL;
+      for (int64_t j = first; j < last; j++, x += g->step, d0 += g->dz_pitch) {
+        v16 d[NAS_DIRECT_VECTORS] = {load(d0)};
+        if (vectors > 1) d[1] = load(d1), d1 += g->dz_pitch;
+        if (vectors > 2) d[2] = load(d2), d2 += g->dz_pitch;
+        UNROLL for (int i = 0; i < count; i++) {
+          float one = x[i];
+          UNROLL for (int k = 0; k < vectors; k++) sum[i * vectors + k] += one * d[k];
+        }
+      }
+    }
+  float *to = g->dw + t * 16 * vectors;
+  UNROLL for (int i = 0; i < count; i++) UNROLL for (int k = 0; k < vectors; k++) {
+    float *at = to + 16 * (i * vectors + k);
+    store(at, load(at) + sum[i * vectors + k]);
+  }
+}
+
+INLINE void gradient_by(const nas_direct_gradient *g, int most, int vectors) {
+  int64_t t = 0;
+  for (; t + most <= g->length; t += most) gradient_part(g, t, most, vectors);
+  for (; most > 4 && t + 4 <= g->length; t += 4) gradient_part(g, t, 4, vectors);
+  for (; t < g->length; t++) gradient_part(g, t, 1, vectors);
+}
+
+void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g) {
+#if defined(__AVX512F__)
+  if (g->vectors == 3) gradient_by(g, 8, 3);
+  else if (g->vectors == 2) gradient_by(g, 8, 2);
+  else gradient_by(g, 16, 1);
+#else
+  gradient_by(g, 4, 1);
+#endif
+}

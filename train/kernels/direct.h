@@ -1,0 +1,50 @@
+#ifndef NAS_TRAIN_DIRECT_H
+#define NAS_TRAIN_DIRECT_H
+/* Convolutions as sums over windows, channels-last. A window is a stretch of `length` neighbouring numbers of one image
+ * row: all taps of a kernel row, all channels. One output vector is 16 channels of a pixel or, in narrow layers, all
+ * channels of several neighbouring pixels, whose common window holds zeros in its weights where a pixel does not look.
+ * A 3x3 convolution is three windows, one by one is one, and the gradient by the input is the same thing over the
+ * output's gradient with the weights turned round. */
+#include <stdint.h>
+
+/* Output vectors side by side at most; and rows shorter than NAS_DIRECT_SHORT should be walked with those of other
+ * images, because fewer sums than that do not keep the multipliers busy. */
+enum { NAS_DIRECT_VECTORS = 3, NAS_DIRECT_IMAGES = 4, NAS_DIRECT_SHORT = 7 };
+
+typedef struct nas_direct_window {
+  const float *x, *w; /* of output 0; weights are [length][vectors][16] */
+  int64_t length;
+  int64_t left, right; /* numbers outside the image, zeros, at the start of output 0's window and the last one's end */
+} nas_direct_window;
+
+/* Outputs 0 .. width - 1 of a row: y = plus + (mask > 0 ? sum of the windows + shift : 0). */
+typedef struct nas_direct_row {
+  const nas_direct_window *windows;
+  int64_t n_windows, width, step; /* step: numbers from one output's window to the next one's */
+  int64_t images, x_next, y_next; /* 1, or 4 with short rows: the same row of so many images, numbers apart */
+  int32_t vectors;
+  float *y[NAS_DIRECT_VECTORS];           /* of each vector */
+  const float *plus[NAS_DIRECT_VECTORS];  /* may be NULL or y; */
+  const float *mask[NAS_DIRECT_VECTORS];  /* may be NULL: all pass; */
+  const float *shift[NAS_DIRECT_VECTORS]; /* 16 numbers, may be NULL */
+  int64_t pitch[NAS_DIRECT_VECTORS];      /* numbers from one output to the next in y, plus and mask */
+} nas_direct_row;
+
+/* dw[length][vectors][16] += sum over images, rows and outputs of window x times vector dz. */
+typedef struct nas_direct_gradient {
+  const float *x, *dz[NAS_DIRECT_VECTORS];
+  int64_t images, rows, width, step, length, left, right; /* as above */
+  int64_t x_image, x_row, dz_image, dz_row, dz_pitch;     /* numbers from one to the next */
+  int32_t vectors;
+  float *dw;
+} nas_direct_gradient;
+
+#ifdef NAS_ISA
+#include "train/kernels/vector.h"
+int32_t NAS_PER_ISA(direct_vectors)(void);
+int32_t NAS_PER_ISA(direct_images)(void);
+void NAS_PER_ISA(direct_row)(const nas_direct_row *r);
+void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g);
+#endif
+
+#endif
