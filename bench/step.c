@@ -284,15 +284,16 @@ static nas_status measure_all(const settings *s, nas_err *err) {
 }
 
 int main(int argc, const char **argv) {
-  settings s = {.python = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 OMP_NUM_THREADS=1 /usr/bin/python3",
-                .batch = 64,
-                .channels = 16,
-                .cells = 5,
-                .size = 32,
-                .in = 3,
-                .steps = 10,
-                .rounds = 3,
-                .processes = 1};
+  settings s = {
+      .python = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 OMP_NUM_THREADS=1 /usr/bin/python3",
+      .batch = 64,
+      .channels = 16,
+      .cells = 5,
+      .size = 32,
+      .in = 3,
+      .steps = 10,
+      .rounds = 3,
+      .processes = 1};
   struct poptOption options[] = {
       {"arch", 'a', POPT_ARG_STRING, &s.arch, 0, "one cell instead of the six", "ARCH"},
       {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of these: cell-9930, all-3x3, all-1x1, all-pool, all-skip, mixed",

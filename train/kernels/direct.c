@@ -90,26 +90,31 @@ enum { FEWER = 0, FOUR = 0, PAIRS = 0 };
   }
 #define NAME(p, i, k, s) block_##p##_##i##_##k##_##s,
 #if defined(__AVX512F__)
-#define DEFINE_STEP(s)                                                                \
-  FOR_SIZES(DEFINE, 1, s)                                                             \
-  FOR_FEWER(DEFINE, 2, s)                                                             \
-  FOR_FEWER(DEFINE, 3, s) FOR_FOUR(DEFINE, 1, s) FOR_PAIRS(DEFINE, 2, s)              \
-      FOR_PAIRS(DEFINE, 3, s) static block_function *const blocks_##s[3][7] = {       \
-          {FOR_SIZES(NAME, 1, s)}, {FOR_FEWER(NAME, 2, s)}, {FOR_FEWER(NAME, 3, s)}}; \
-  static block_function *const short_##s[3][3] = {                                    \
-      {FOR_FOUR(NAME, 1, s)}, {FOR_PAIRS(NAME, 2, s)}, {FOR_PAIRS(NAME, 3, s)}};
+#define DEFINE_ONE(s)   FOR_SIZES(DEFINE, 1, s) FOR_FOUR(DEFINE, 1, s)
+#define DEFINE_TWO(s)   FOR_FEWER(DEFINE, 2, s) FOR_PAIRS(DEFINE, 2, s)
+#define DEFINE_THREE(s) FOR_FEWER(DEFINE, 3, s) FOR_PAIRS(DEFINE, 3, s)
+#define TABLE(s) \
+  { {FOR_SIZES(NAME, 1, s)}, {FOR_FEWER(NAME, 2, s)}, {FOR_FEWER(NAME, 3, s)}, }
+#define SHORT_TABLE(s) \
+  { {FOR_FOUR(NAME, 1, s)}, {FOR_PAIRS(NAME, 2, s)}, {FOR_PAIRS(NAME, 3, s)}, }
 #else
-#define DEFINE_STEP(s) \
-  FOR_SIZES(DEFINE, 1, s) static block_function *const blocks_##s[1][3] = {{FOR_SIZES(NAME, 1, s)}};
-#define short_0  blocks_0
-#define short_16 blocks_16
-#define short_32 blocks_32
-#define short_64 blocks_64
+#define DEFINE_ONE(s) FOR_SIZES(DEFINE, 1, s)
+#define DEFINE_TWO(s)
+#define DEFINE_THREE(s)
+#define TABLE(s) \
+  { {FOR_SIZES(NAME, 1, s)}, }
+#define SHORT_TABLE(s) TABLE(s)
 #endif
+#define DEFINE_STEP(s) DEFINE_ONE(s) DEFINE_TWO(s) DEFINE_THREE(s)
 DEFINE_STEP(0)
 DEFINE_STEP(16)
 DEFINE_STEP(32)
 DEFINE_STEP(64)
+
+/* By step (any, 16, 32, 64), vectors and size. */
+static block_function *const blocks[4][MOST_VECTORS][SIZES] = {TABLE(0), TABLE(16), TABLE(32), TABLE(64)};
+static block_function *const blocks_of_images[4][MOST_VECTORS][3] = {SHORT_TABLE(0), SHORT_TABLE(16), SHORT_TABLE(32),
+                                                                     SHORT_TABLE(64)};
 
 static int first_size(const nas_direct_row *r) {
   if (r->images > 1) return r->vectors > 1 ? PAIRS : FOUR;
@@ -118,13 +123,8 @@ static int first_size(const nas_direct_row *r) {
 
 static block_function *block_of(const nas_direct_row *r, int size) {
   int v = r->vectors - 1, at = size - first_size(r);
-  bool together = r->images > 1;
-  switch (r->step) {
-    case 16: return together ? short_16[v][at] : blocks_16[v][at];
-    case 32: return together ? short_32[v][at] : blocks_32[v][at];
-    case 64: return together ? short_64[v][at] : blocks_64[v][at];
-    default: return together ? short_0[v][at] : blocks_0[v][at];
-  }
+  int step = r->step == 16 ? 1 : r->step == 32 ? 2 : r->step == 64 ? 3 : 0;
+  return r->images > 1 ? blocks_of_images[step][v][at] : blocks[step][v][at];
 }
 
 int32_t NAS_PER_ISA(direct_vectors)(void) { return MOST_VECTORS; }
