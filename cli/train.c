@@ -23,7 +23,7 @@ typedef struct session {
   nas_net *net;
   nas_result result;
   nas_progress progress;
-  bool resumed, headed;
+  bool resumed, headed, no_recompute;
 } session;
 
 /* ---- signals ---- */
@@ -260,6 +260,7 @@ static nas_status train(session *s, nas_err *err) {
                        .checkpoint = s->checkpoint,
                        .checkpoint_every = 60,
                        .stop = &stop_flag,
+                       .recompute = !s->no_recompute,
                        .on_epoch = on_epoch,
                        .on_step = on_step,
                        .arg = s};
@@ -299,7 +300,8 @@ nas_status nas_cmd_train(nas_cli *cli, int argc, const char **argv, nas_err *err
       {"recipe", 'r', NAS_FLAG_TEXT, &s.recipe_name, "RECIPE", "recipe (default nas-bench-201)"},
       {"seed", 0, NAS_FLAG_INT, &s.seed, "N", "seed of all random numbers (default 0)"},
       {"checkpoint", 0, NAS_FLAG_TEXT, &s.checkpoint, "FILE", "go on from FILE where it exists; save to it"},
-      {"memory", 0, NAS_FLAG_TEXT, &s.memory, "SIZE", "refuse to train with more memory than this"},
+      {"memory", 0, NAS_FLAG_TEXT, &s.memory, "SIZE", "train within this; slower where that must be, refused where it cannot"},
+      {"no-recompute", 0, NAS_FLAG_SWITCH, &s.no_recompute, NULL, "with --memory: rather refuse than be slower"},
       {"seconds", 0, NAS_FLAG_TEXT, &s.seconds, "TIME", "stop after this time"},
       {0}};
   nas_str details = {0};

@@ -1,57 +1,85 @@
-/* Lifetimes and places: a buffer lives from the first to the last instruction that touches it, and two buffers may
- * share bytes when their lives do not meet. Largest first, each at the lowest offset that is free for its whole life.
- */
+/* Lifetimes and places: a buffer lives from the first to the last instruction that touches it (one that the backward
+ * pass makes again has such a life in either pass), and two buffers may share bytes when their lives do not meet.
+ * Largest first, each at the lowest offset that is free whenever it lives. */
 #include <stdlib.h>
 
 #include "train/plan_internal.h"
 
 enum { ALIGN = 64, APART = 192 }; /* buffers of equal size should not start at equal cache sets */
 
-static void touch(nas_plan *p, int32_t buffer, int32_t time) {
-  if (buffer == NAS_NO_BUFFER) return;
-  nas_buffer *b = &p->buffers[buffer];
-  p->traffic += b->bytes;
-  if (b->first > b->last) b->first = b->last = time;
-  if (time < b->first) b->first = time;
-  if (time > b->last) b->last = time;
+static void live_at(nas_life *life, int32_t time) {
+  if (life->first > life->last) life->first = life->last = time;
+  if (time < life->first) life->first = time;
+  if (time > life->last) life->last = time;
 }
 
-static void touch_branches(nas_plan *p, const nas_step *s, bool gradients, int32_t time) {
+/* What one instruction at one time touches. */
+typedef struct visit {
+  nas_plan *p;
+  int32_t time;
+} visit;
+
+static void touch(void *arg, int32_t buffer, nas_access access) {
+  const visit *v = arg;
+  nas_buffer *b = &v->p->buffers[buffer];
+  if (access != NAS_SCRATCH) v->p->traffic += b->bytes; /* scratch stays in cache */
+  live_at(v->time <= v->p->n_forward ? &b->life : &b->again, v->time);
+}
+
+static void visit_branches(const nas_step *s, nas_access access, bool gradients, nas_visitor see, void *arg) {
   for (int32_t i = 0; i < s->call.n_branches; i++) {
     const nas_branch *b = s->call.branch[i];
-    touch(p, b->z_buffer, time);
-    touch(p, b->stats_buffer, time);
-    if (gradients) touch(p, b->dy_buffer, time);
+    see(arg, b->z_buffer, access);
+    see(arg, b->stats_buffer, access);
+    if (gradients && b->dy_buffer != NAS_NO_BUFFER) see(arg, b->dy_buffer, NAS_READ);
   }
 }
 
-static void touch_step(nas_plan *p, const nas_step *s, bool backward, int32_t time) {
-  touch(p, s->saved, time);
+void nas_plan_visit(const nas_plan *p, nas_instruction instruction, nas_visitor see, void *arg) {
+  const nas_step *s = &p->steps[instruction.step];
+  bool backward = instruction.backward, reads_x = s->kernel->reads & NAS_READS_X;
+  if (s->saved != NAS_NO_BUFFER) see(arg, s->saved, backward ? NAS_READ : NAS_WRITE);
   for (int32_t i = 0; i < s->call.site.n_in; i++) {
-    if (!backward || (s->kernel->reads & NAS_READS_X && s->source < 0)) touch(p, s->x[i], time);
-    if (backward) touch(p, s->dx[i], time), touch(p, s->dplus[i], time);
+    if (!backward || (reads_x && s->source < 0)) see(arg, s->x[i], NAS_READ);
+    if (backward && s->dx[i] != NAS_NO_BUFFER) see(arg, s->dx[i], NAS_WRITE);
+    if (backward && s->dplus[i] != NAS_NO_BUFFER) see(arg, s->dplus[i], NAS_READ);
   }
-  if (!backward || s->kernel->reads & NAS_READS_Y) touch(p, s->y, time);
-  touch(p, backward ? s->dy : s->plus, time);
-  int64_t traffic = p->traffic;
-  touch(p, backward ? s->backward_scratch : s->forward_scratch, time);
-  p->traffic = traffic; /* scratch stays in cache */
-  touch_branches(p, s, s->fan && backward, time);
+  if (s->y != NAS_NO_BUFFER && (!backward || s->kernel->reads & NAS_READS_Y))
+    see(arg, s->y, backward ? NAS_READ : NAS_WRITE);
+  int32_t other = backward ? s->dy : s->plus, scratch = backward ? s->backward_scratch : s->forward_scratch;
+  if (other != NAS_NO_BUFFER) see(arg, other, NAS_READ);
+  if (scratch != NAS_NO_BUFFER) see(arg, scratch, NAS_SCRATCH);
+  visit_branches(s, s->fan && !backward ? NAS_WRITE : NAS_READ, s->fan && backward, see, arg);
   if (!backward || s->source < 0) return;
   const nas_step *source = &p->steps[s->source];
-  for (int32_t i = 0; i < source->call.site.n_in; i++) touch(p, source->x[i], time);
-  touch_branches(p, source, false, time);
+  for (int32_t i = 0; i < source->call.site.n_in; i++) see(arg, source->x[i], NAS_READ);
+  visit_branches(source, NAS_READ, false, see, arg);
 }
 
 /* Instruction i of the forward part is at time i, the loss after it, the backward part after that. */
 static void find_lives(nas_plan *p) {
-  for (int32_t i = 0; i < p->n_program; i++) {
-    int32_t time = i < p->n_forward ? i : i + 1;
-    touch_step(p, &p->steps[p->program[i].step], p->program[i].backward, time);
+  p->traffic = 0;
+  for (int32_t i = 0; i < p->n_buffers; i++) p->buffers[i].life = p->buffers[i].again = (nas_life){0, -1};
+  for (int32_t i = 0; i < p->n_program; i++)
+    nas_plan_visit(p, p->program[i], touch, &(visit){p, i < p->n_forward ? i : i + 1});
+  touch(&(visit){p, p->n_program + 1}, p->logits, NAS_READ);
+  if (p->dlogits != NAS_NO_BUFFER) touch(&(visit){p, p->n_forward}, p->dlogits, NAS_WRITE);
+  if (p->dinput != NAS_NO_BUFFER) touch(&(visit){p, p->n_program + 1}, p->dinput, NAS_READ);
+  for (int32_t i = 0; i < p->n_buffers; i++) { /* what is not made again has one life */
+    nas_buffer *b = &p->buffers[i];
+    if (b->remade || b->again.first > b->again.last) continue;
+    if (b->life.first > b->life.last) b->life = b->again;
+    b->life.last = b->again.last;
+    b->again = (nas_life){0, -1};
   }
-  touch(p, p->logits, p->n_program + 1);
-  touch(p, p->dlogits, p->n_forward);
-  touch(p, p->dinput, p->n_program + 1);
+}
+
+static bool meet(nas_life a, nas_life b) {
+  return a.first <= a.last && b.first <= b.last && a.first <= b.last && b.first <= a.last;
+}
+
+static bool live_together(const nas_buffer *a, const nas_buffer *b) {
+  return meet(a->life, b->life) || meet(a->life, b->again) || meet(a->again, b->life) || meet(a->again, b->again);
 }
 
 static int by_size(const void *a, const void *b) {
@@ -68,7 +96,7 @@ static int32_t place(nas_buffer *const *placed, int32_t n, nas_buffer *b) {
   int32_t at = 0;
   for (int32_t i = 0; i < n; i++) {
     const nas_buffer *o = placed[i];
-    if (o->last < b->first || o->first > b->last) continue;
+    if (!live_together(o, b)) continue;
     if (o->offset - end >= room_of(b)) break;
     if (o->offset + room_of(o) > end) end = o->offset + room_of(o);
   }
@@ -88,7 +116,7 @@ nas_status nas_plan_place(nas_plan *p, nas_err *err) {
     return nas_fail_memory(err, "a plan");
   }
   for (int32_t i = 0; i < p->n_buffers; i++)
-    if (!p->buffers[i].external && p->buffers[i].first <= p->buffers[i].last) order[n++] = &p->buffers[i];
+    if (!p->buffers[i].external && p->buffers[i].life.first <= p->buffers[i].life.last) order[n++] = &p->buffers[i];
   qsort(order, (size_t)n, sizeof *order, by_size);
   p->arena_bytes = 0;
   for (int32_t i = 0; i < n; i++) {

@@ -73,6 +73,7 @@ typedef struct nas_plan_options {
   nas_mode mode;          /* NAS_EVAL plans have no backward pass and no saved values */
   bool reference;         /* plain kernels only (the oracle); always so for f64 models */
   int64_t memory_limit;   /* bytes that model plus plan may take; 0 = none. More -> NO_MEMORY with both numbers */
+  bool recompute;         /* training: rather than that, run parts of the forward pass again in the backward pass */
   double label_smoothing; /* share of the target spread evenly over all classes; 0 = none */
   bool bf16;              /* training multiplies in bf16 where a batch norm follows; sums and weights stay f32 */
   bool input_gradient;    /* also compute the gradient of the image (nas_plan_input_gradient) */
@@ -87,9 +88,12 @@ void nas_plan_free(nas_plan *p);
 int64_t nas_plan_peak_bytes(const nas_plan *p);
 /* Bytes of tensors that the operations of one step (forward and backward) read and write, each operand once. */
 int64_t nas_plan_traffic(const nas_plan *p);
+/* Share of the work of a forward pass that the backward pass does again to stay below the limit: 0..1. The numbers that
+ * come out are the same bits in any case. */
+double nas_plan_recomputed(const nas_plan *p);
 /* How many operations a forward pass runs, after dropping, sharing and fusing. */
 int32_t nas_plan_operations(const nas_plan *p);
-/* What nas_plan_new would need, without allocating. */
+/* What nas_plan_new would need, without allocating; with a limit that cannot be kept, the least that is possible. */
 nas_status nas_plan_measure(nas_model *m, const nas_plan_options *options, int64_t *peak_bytes, nas_err *err);
 
 /* Where to write the batch: [N,H,W,C] of the model's dtype, and N class labels. Stable as long as the plan. */

@@ -24,7 +24,7 @@ nas_status nas_plan_add_buffer(nas_plan *p, int64_t bytes, int32_t *out, nas_err
   nas_status status = grow(&array, p->n_buffers, &p->buffers_cap, sizeof *p->buffers, err);
   p->buffers = array;
   if (status != NAS_OK) return status;
-  p->buffers[p->n_buffers] = (nas_buffer){.bytes = bytes, .first = 0, .last = -1};
+  p->buffers[p->n_buffers] = (nas_buffer){.bytes = bytes, .life = {0, -1}, .again = {0, -1}};
   *out = p->n_buffers++;
   return NAS_OK;
 }
@@ -102,22 +102,28 @@ static nas_status check_options(const nas_plan_options *o, nas_err *err) {
   return NAS_OK;
 }
 
+int64_t nas_plan_bytes(const nas_plan *p) {
+  const nas_model *m = p->model;
+  int64_t size = nas_dtype_size(m->dtype), states = rounded(m->n_states * size);
+  return rounded(p->arena_bytes) + rounded(p->buffers[0].bytes) + rounded(p->options.batch * (int64_t)4) +
+         2 * rounded(m->n_params * size) + (p->recomputed > 0 ? 2 : 1) * states;
+}
+
 /* Everything but the memory. */
 static nas_status design(nas_plan *p, nas_err *err) {
-  nas_model *m = p->model;
-  if (m->dtype == NAS_F64) p->options.reference = true;
+  if (p->model->dtype == NAS_F64) p->options.reference = true;
   NAS_TRY(check_options(&p->options, err));
   NAS_TRY(nas_one_thread(err));
   NAS_TRY(nas_plan_lower(p, err));
   p->n_forward = p->n_program;
-  if (p->options.mode == NAS_TRAIN) {
-    NAS_TRY(nas_plan_recompute(p, err));
+  bool train = p->options.mode == NAS_TRAIN;
+  if (train) {
+    NAS_TRY(nas_plan_recompute(p, NULL, err));
     NAS_TRY(nas_plan_add_gradients(p, err));
   }
   NAS_TRY(nas_plan_place(p, err));
-  int64_t size = nas_dtype_size(m->dtype);
-  p->peak_bytes = rounded(p->arena_bytes) + rounded(p->buffers[0].bytes) + rounded(p->options.batch * (int64_t)4) +
-                  2 * rounded(m->n_params * size) + rounded(m->n_states * size);
+  if (train && p->options.recompute) NAS_TRY(nas_plan_fit(p, err));
+  p->peak_bytes = nas_plan_bytes(p);
   return NAS_OK;
 }
 
@@ -125,9 +131,9 @@ static nas_status check_limit(const nas_plan *p, nas_err *err) {
   if (p->options.memory_limit <= 0 || p->peak_bytes <= p->options.memory_limit) return NAS_OK;
   char needed[24], limit[24];
   return nas_fail(err, NAS_E_NO_MEMORY, NULL,
-                  "the plan needs %lld bytes (%s) but the limit is %lld bytes (%s); take a smaller batch or network",
-                  (long long)p->peak_bytes, nas_text_size(needed, p->peak_bytes), (long long)p->options.memory_limit,
-                  nas_text_size(limit, p->options.memory_limit));
+                  "the plan needs %s%lld bytes (%s) but the limit is %lld bytes (%s); take a smaller batch or network",
+                  p->recomputed > 0 ? "at least " : "", (long long)p->peak_bytes, nas_text_size(needed, p->peak_bytes),
+                  (long long)p->options.memory_limit, nas_text_size(limit, p->options.memory_limit));
 }
 
 static nas_status allocate(nas_plan *p, nas_err *err) {
@@ -135,6 +141,10 @@ static nas_status allocate(nas_plan *p, nas_err *err) {
   p->input = nas_aligned_new(p->buffers[0].bytes);
   p->labels = nas_aligned_new(p->options.batch * (int64_t)sizeof *p->labels);
   if (!p->input || !p->labels) return nas_fail_memory(err, "a plan's batch");
+  if (p->recomputed > 0) {
+    p->kept_states = nas_aligned_new(m->n_states * nas_dtype_size(m->dtype));
+    if (!p->kept_states) return nas_fail_memory(err, "a plan's running statistics");
+  }
   if (!m->arena || m->arena_bytes < p->arena_bytes) {
     void *arena = nas_aligned_new(p->arena_bytes);
     if (!arena) return nas_fail_memory(err, "a plan's arena");
@@ -187,11 +197,13 @@ void nas_plan_free(nas_plan *p) {
   free(p->buffer_of);
   free(p->input);
   free(p->labels);
+  free(p->kept_states);
   free(p);
 }
 
 int64_t nas_plan_peak_bytes(const nas_plan *p) { return p->peak_bytes; }
 int64_t nas_plan_traffic(const nas_plan *p) { return p->traffic; }
+double nas_plan_recomputed(const nas_plan *p) { return p->recomputed; }
 int32_t nas_plan_operations(const nas_plan *p) { return p->n_forward; }
 void *nas_plan_input(nas_plan *p) { return p->input; }
 int32_t *nas_plan_labels(nas_plan *p) { return p->labels; }
@@ -219,8 +231,12 @@ nas_loss nas_plan_forward(nas_plan *p, uint64_t seed, uint64_t step) {
 }
 
 void nas_plan_backward(nas_plan *p) {
+  const nas_model *m = p->model;
+  size_t states = (size_t)(m->n_states * nas_dtype_size(m->dtype));
   nas_one_thread(NULL);
+  if (p->kept_states) memcpy(p->kept_states, m->states, states);
   run(p, p->n_forward, p->n_program);
+  if (p->kept_states) memcpy(m->states, p->kept_states, states);
 }
 
 void nas_plan_backward_from(nas_plan *p, const void *logits_gradient) {
@@ -238,7 +254,9 @@ static bool intact(const nas_plan *p, const nas_buffer *b) {
   for (int32_t i = 0; i < p->n_buffers; i++) {
     const nas_buffer *o = &p->buffers[i];
     bool meets = o->offset < b->offset + b->bytes && b->offset < o->offset + o->bytes;
-    if (o != b && !o->external && meets && o->first <= o->last && o->last > b->first && o->first <= p->n_forward)
+    nas_life life = o->life;
+    if (o != b && !o->external && meets && life.first <= life.last && life.last > b->life.first &&
+        life.first <= p->n_forward)
       return false;
   }
   return true;

@@ -7,10 +7,16 @@
 
 #define NAS_NO_BUFFER (-1)
 
-/* A stretch of memory alive from instruction `first` to `last` of the whole program. */
+/* From instruction `first` to `last` of the whole program; first > last: never. */
+typedef struct nas_life {
+  int32_t first, last;
+} nas_life;
+
+/* A stretch of memory with its lives: `again` is that in the backward pass of what is made anew for it. */
 typedef struct nas_buffer {
   int64_t bytes, offset;
-  int32_t first, last; /* first > last: never touched */
+  nas_life life, again;
+  bool remade;         /* its content is not kept between the passes */
   bool wants_grad;     /* holds a value that depends on a parameter */
   bool external;       /* the batch: lives outside the arena */
 } nas_buffer;
@@ -40,6 +46,8 @@ struct nas_plan {
   int32_t n_buffers, buffers_cap;
   nas_instruction *program; /* forward, then backward */
   int32_t n_program, program_cap, n_forward;
+  double recomputed;        /* share of the forward pass's work that the backward pass does again */
+  void *kept_states;        /* running statistics, which doing forward steps again must not move twice */
   nas_branch *branches; /* in training, as many as there are norms that end one */
   int32_t n_branches;
   int32_t *buffer_of; /* of each graph value, or NAS_NO_BUFFER */
@@ -61,8 +69,19 @@ nas_step nas_plan_sum_step(const nas_plan *p, int64_t elements);
 nas_status nas_plan_lower(nas_plan *p, nas_err *err);
 /* The backward program. */
 nas_status nas_plan_add_gradients(nas_plan *p, nas_err *err);
-/* Decides which values the backward pass makes again instead of keeping them. */
-nas_status nas_plan_recompute(nas_plan *p, nas_err *err);
+/* Decides which nodes fans make again, tile by tile, instead of keeping them. With `segment` (of each step) only out of
+ * what their own segment holds; NULL: all steps are one. */
+nas_status nas_plan_recompute(nas_plan *p, const int32_t *segment, nas_err *err);
+/* Where the plan takes more than the limit: lets the backward pass run forward steps again, as few as make it fit. When
+ * nothing does, the plan that takes least. */
+nas_status nas_plan_fit(nas_plan *p, nas_err *err);
+/* Bytes of everything that the placed plan takes. */
+int64_t nas_plan_bytes(const nas_plan *p);
+
+typedef enum nas_access { NAS_READ, NAS_WRITE, NAS_SCRATCH } nas_access;
+typedef void (*nas_visitor)(void *arg, int32_t buffer, nas_access access);
+/* Shows every buffer that an instruction touches; one that is read and written is shown as either or both. */
+void nas_plan_visit(const nas_plan *p, nas_instruction instruction, nas_visitor see, void *arg);
 /* Lifetimes and offsets; sets arena_bytes. */
 nas_status nas_plan_place(nas_plan *p, nas_err *err);
 #endif

@@ -32,13 +32,14 @@ static bool read_elsewhere(const nas_plan *p, int32_t b) {
   return false;
 }
 
-nas_status nas_plan_recompute(nas_plan *p, nas_err *err) {
+nas_status nas_plan_recompute(nas_plan *p, const int32_t *segment, nas_err *err) {
   bool *kept = calloc((size_t)p->n_buffers, sizeof *kept);
   if (!kept) return nas_fail_memory(err, "a plan");
   for (int32_t i = 0; i < p->n_steps; i++) { /* fans of one value are neighbours in what they decide */
     nas_step *s = &p->steps[i];
     if (!s->fan) continue;
     int32_t maker = read_elsewhere(p, s->x[0]) ? -1 : maker_of(p, s->x[0], kept);
+    if (maker >= 0 && segment && segment[maker] != segment[i]) maker = -1;
     s->source = maker;
     if (maker < 0) kept[s->x[0]] = true;
   }

@@ -109,23 +109,35 @@ static nas_plan *plan_of(const training *t, nas_mode mode, int64_t batch) {
   return NULL;
 }
 
+static int64_t batch_bytes(const training *t, int64_t images) {
+  nas_shape s = t->job->net->task.input;
+  return images * ((int64_t)s.c * s.h * s.w + 1) * (int64_t)sizeof(float);
+}
+
+/* What training takes beside its plans' shared part: batches, the optimiser, the order of the images. */
+static int64_t fixed_bytes(const training *t) {
+  int64_t bytes = nas_model_params(t->model) * t->optimiser->states * (int64_t)sizeof(float) +
+                  t->n * (int64_t)sizeof *t->order;
+  for (int i = 0; i < t->n_plans; i++) bytes += batch_bytes(t, t->plans[i].options.batch);
+  return bytes;
+}
+
 /* Plans share an arena, but each has a batch of its own. The largest comes first, so that the arena never grows. */
 static nas_status measure(training *t, int64_t *bytes, nas_err *err) {
-  nas_shape s = t->job->net->task.input;
-  int64_t image = ((int64_t)s.c * s.h * s.w + 1) * (int64_t)sizeof(float), shared = 0;
-  *bytes = 0;
+  int64_t shared = 0, fixed = fixed_bytes(t), limit = t->job->memory_limit;
   for (int i = 0; i < t->n_plans; i++) {
-    int64_t peak, batch = t->plans[i].options.batch * image;
-    NAS_TRY(nas_plan_measure(t->model, &t->plans[i].options, &peak, err));
-    *bytes += batch;
+    nas_plan_options *o = &t->plans[i].options;
+    int64_t peak, batch = batch_bytes(t, o->batch), rest = limit - fixed + batch;
+    o->recompute = t->job->recompute && limit > 0 && o->mode == NAS_TRAIN;
+    if (o->recompute) o->memory_limit = rest > 0 ? rest : 1;
+    NAS_TRY(nas_plan_measure(t->model, o, &peak, err));
     if (peak - batch <= shared) continue;
     shared = peak - batch;
     planned first = t->plans[0];
     t->plans[0] = t->plans[i];
     t->plans[i] = first;
   }
-  *bytes += shared + nas_model_params(t->model) * t->optimiser->states * (int64_t)sizeof(float) +
-            t->n * (int64_t)sizeof *t->order;
+  *bytes = fixed + shared;
   return NAS_OK;
 }
 
@@ -135,11 +147,19 @@ static nas_status fit_memory(training *t, nas_err *err) {
   if (limit > 0 && needed > limit) {
     char needs[24], has[24];
     end(t, NAS_OUTCOME_REJECTED, NAS_E_NO_MEMORY, "memory",
-        "training needs %s (%lld bytes), the limit is %s (%lld bytes); raise it or take a smaller batch, eval-batch or "
-        "network",
-        nas_text_size(needs, needed), (long long)needed, nas_text_size(has, limit), (long long)limit);
+        "training needs %s (%lld bytes)%s, the limit is %s (%lld bytes); raise it or take a smaller batch, eval-batch "
+        "or network",
+        nas_text_size(needs, needed), (long long)needed, t->job->recompute ? " even with recomputation" : "",
+        nas_text_size(has, limit), (long long)limit);
   }
   return nas_result_set_metric(t->result, "peak_bytes", (double)needed, err);
+}
+
+/* The metric `recomputed` is there where it is not zero. */
+static nas_status note_recomputed(training *t, nas_err *err) {
+  double most = 0;
+  for (int i = 0; i < t->n_plans; i++) most = fmax(most, nas_plan_recomputed(t->plans[i].plan));
+  return most > 0 ? nas_result_set_metric(t->result, "recomputed", most, err) : NAS_OK;
 }
 
 /* Neighbouring tensors that decay alike are one run. */
@@ -217,6 +237,7 @@ static nas_status set_up(training *t, nas_err *err) {
   NAS_TRY(make_runs(t, err));
   NAS_TRY(nas_model_init(t->model, job->seed, err));
   for (int i = 0; i < t->n_plans; i++) NAS_TRY(nas_plan_new(t->model, &t->plans[i].options, &t->plans[i].plan, err));
+  NAS_TRY(note_recomputed(t, err));
   NAS_TRY(describe_checkpoint(t, err));
   return resume(t, err);
 }

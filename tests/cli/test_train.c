@@ -122,6 +122,8 @@ static void failures_have_their_exit_status(void **state) {
   assert_refuses("--seconds 0", 2, "--seconds");
   assert_refuses("--seed -1", 2, "--seed");
   assert_refuses("--memory 100KiB", 1, "102400 bytes");
+  assert_refuses("--memory 100KiB", 1, "even with recomputation, the limit");
+  assert_refuses("--memory 100KiB --no-recompute", 1, "bytes), the limit");
   assert_refuses("-o epochs=100000 --seconds 0.3", 1, "the limit is 0.3");
   assert_refuses("-o epochs=20 -o batch=16 -o lr=1000 -o weight-decay=10", 1, "loss became");
   assert_refuses("--checkpoint /nonexistent/c", 2, "/nonexistent/c");

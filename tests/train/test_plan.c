@@ -333,6 +333,80 @@ static void peak_is_what_was_measured_and_limits_hold(void **state) {
   nas_graph_free(g);
 }
 
+/* Three cells of six convolutions, and dropout, so that there is something to keep and something to draw again. */
+static nas_graph *deep(nas_value *out) {
+  nas_graph *g;
+  assert_ok(nas_graph_new((nas_shape){3, 8, 8}, &g, nas_test_err()));
+  nas_value v = relu_conv_bn(g, 0, 8, 3, 1, "stem");
+  for (int i = 0; i < 4; i++) v = cell(g, v, cells[i % 2 ? 4 : 0], i);
+  v = engine_op1(g, "dropout", v, (nas_attrs){.rate = 0.3}, "drop");
+  v = cell(g, v, cells[5], 4);
+  *out = engine_close(g, engine_op1(g, "global_pool", v, (nas_attrs){0}, ""), 10);
+  return g;
+}
+
+static void expect_equal_engines(engine *a, engine *b) {
+  float *pa = nas_model_param_data(a->model), *pb = nas_model_param_data(b->model);
+  const float *ga = nas_model_grad_data(a->model);
+  int64_t n = nas_model_params(a->model);
+  for (uint64_t step = 0; step < 3; step++) {
+    double loss = nas_plan_forward(a->plan, 1, step).loss;
+    assert_true(loss == nas_plan_forward(b->plan, 1, step).loss);
+    nas_plan_backward(a->plan);
+    nas_plan_backward(b->plan);
+    assert_memory_equal(ga, nas_model_grad_data(b->model), (size_t)n * sizeof(float));
+    assert_memory_equal(nas_model_state_data(a->model), nas_model_state_data(b->model),
+                        (size_t)nas_model_states(a->model) * sizeof(float));
+    assert_memory_equal(nas_plan_input_gradient(a->plan), nas_plan_input_gradient(b->plan),
+                        (size_t)engine_inputs(a) * sizeof(float));
+    for (int64_t i = 0; i < n; i++) pa[i] -= 0.1f * ga[i], pb[i] = pa[i];
+  }
+}
+
+static void recomputation_keeps_limits_and_bits(void **state) {
+  (void)state;
+  for (int variant = 0; variant < 3; variant++) { /* fast, bf16, plain */
+    nas_value out;
+    if (variant == 1 && !nas_conv_has_bf16()) continue;
+    nas_graph *g = deep(&out);
+    nas_plan_options options = {.batch = 6, .mode = NAS_TRAIN, .bf16 = variant == 1, .reference = variant == 2};
+    engine whole = engine_new(g, out, NAS_F32, options);
+    int64_t bytes = nas_plan_peak_bytes(whole.plan), least, share;
+    assert_true(nas_plan_recomputed(whole.plan) == 0);
+    options.recompute = true;
+    options.memory_limit = 1;
+    options.input_gradient = true;
+    assert_ok(nas_plan_measure(whole.model, &options, &least, nas_test_err()));
+    assert_true(10 * least < 8 * bytes);
+    double last = 0;
+    for (int part = 1; part <= 3; part++) { /* the less memory, the more work */
+      options.memory_limit = bytes - (bytes - least) * part / 3;
+      engine tight = engine_new(g, out, NAS_F32, options);
+      share = nas_plan_peak_bytes(tight.plan);
+      assert_true(share <= options.memory_limit && share >= least);
+      assert_true(nas_plan_recomputed(tight.plan) > 0 && nas_plan_recomputed(tight.plan) < 1);
+      assert_true(nas_plan_recomputed(tight.plan) >= last);
+      last = nas_plan_recomputed(tight.plan);
+      expect_equal_engines(&whole, &tight);
+      engine_free(&tight);
+      engine_free(&whole);
+      whole = engine_new(g, out, NAS_F32,
+                         (nas_plan_options){.batch = 6, .mode = NAS_TRAIN, .bf16 = variant == 1,
+                                            .reference = variant == 2});
+    }
+    nas_plan *p;
+    char number[48];
+    options.memory_limit = least - 1;
+    snprintf(number, sizeof number, "at least %lld bytes", (long long)least);
+    assert_fails(nas_plan_new(whole.model, &options, &p, nas_test_err()), NAS_E_NO_MEMORY, number);
+    options.recompute = false;
+    options.memory_limit = bytes - 1;
+    assert_fails(nas_plan_new(whole.model, &options, &p, nas_test_err()), NAS_E_NO_MEMORY, "needs");
+    engine_free(&whole);
+    nas_graph_free(g);
+  }
+}
+
 /* A larger plan moves the arena under a smaller one, which must go on as if nothing had happened. */
 static void plans_share_one_arena(void **state) {
   (void)state;
@@ -377,5 +451,5 @@ NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(bf1
           NAS_CASE(gradients_of_whole_networks_are_right), NAS_CASE(fast_plan_equals_the_plain_one_on_random_graphs),
           NAS_CASE(two_runs_give_the_same_bits), NAS_CASE(initial_weights_follow_names_and_seed),
           NAS_CASE(dead_edges_cost_nothing), NAS_CASE(network_of_zeros_still_learns_its_bias),
-          NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(plans_share_one_arena),
+          NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(recomputation_keeps_limits_and_bits), NAS_CASE(plans_share_one_arena),
           NAS_CASE(evaluation_uses_running_statistics))

@@ -68,6 +68,26 @@ static nas_net *conv_net(void) {
   return net;
 }
 
+/* Deep enough that most of its memory is what the backward pass looks at. */
+static nas_net *deep_net(void) {
+  nas_net *net = new_net();
+  int32_t v = NAS_NET_INPUT;
+  char label[24];
+  for (int i = 0; i < 12; i++) {
+    nas_text_put(label, sizeof label, "conv%d", i);
+    assert_ok(nas_net_conv2d(net, v, 6, 3, 1, 1, 1, false, label, &v, nas_test_err()));
+    nas_text_put(label, sizeof label, "norm%d", i);
+    assert_ok(nas_net_batch_norm(net, v, label, &v, nas_test_err()));
+    nas_text_put(label, sizeof label, "relu%d", i);
+    assert_ok(nas_net_relu(net, v, label, &v, nas_test_err()));
+  }
+  assert_ok(nas_net_global_pool(net, v, "pool", &v, nas_test_err()));
+  assert_ok(nas_net_dropout(net, v, 0.1, "dropout", &v, nas_test_err()));
+  assert_ok(nas_net_linear(net, v, CLASSES, "head", &v, nas_test_err()));
+  assert_ok(nas_net_set_output(net, v, nas_test_err()));
+  return net;
+}
+
 static nas_result train_ok(const nas_train_job *job) {
   nas_result result;
   assert_ok(nas_train(job, &result, nas_test_err()));
@@ -492,6 +512,38 @@ static void memory_limit_is_exact(void **state) {
   nas_dataset_close(data);
 }
 
+static void recomputation_trains_to_the_same_curve(void **state) {
+  (void)state;
+  nas_dataset *data = open_shapes();
+  nas_net *net = deep_net();
+  nas_recipe recipe = recipe_of("nas-bench-201", "epochs=2\nbatch=16\neval-batch=8\n");
+  nas_train_job job = {.net = net, .data = data, .recipe = &recipe, .seed = 3, .recompute = true};
+  nas_result whole = train_ok(&job), tight;
+  double peak = nas_result_metric(&whole, "peak_bytes"), least;
+  assert_true(isnan(nas_result_metric(&whole, "recomputed")));
+  job.memory_limit = 1;
+  assert_ok(nas_train(&job, &tight, nas_test_err()));
+  assert_int_equal(tight.outcome, NAS_OUTCOME_REJECTED);
+  assert_non_null(strstr(tight.cause.msg, "even with recomputation"));
+  least = nas_result_metric(&tight, "peak_bytes");
+  nas_result_free(&tight);
+  assert_true(least < peak);
+  job.memory_limit = (int64_t)least;
+  tight = train_ok(&job);
+  assert_true(nas_result_metric(&tight, "peak_bytes") <= least);
+  assert_true(nas_result_metric(&tight, "recomputed") > 0);
+  assert_same_curve(&whole, &tight);
+  nas_result_free(&tight);
+  job.recompute = false;
+  assert_ok(nas_train(&job, &tight, nas_test_err()));
+  assert_int_equal(tight.outcome, NAS_OUTCOME_REJECTED);
+  assert_true(nas_result_metric(&tight, "peak_bytes") == peak);
+  nas_result_free(&tight);
+  nas_result_free(&whole);
+  nas_net_free(net);
+  nas_dataset_close(data);
+}
+
 static void time_limit_ends_as_timeout(void **state) {
   (void)state;
   nas_dataset *data = open_shapes();
@@ -571,5 +623,5 @@ NAS_SUITE(Trainer, NAS_CASE(equals_softmax_regression_by_hand), NAS_CASE(learns_
           NAS_CASE(seed_decides_every_bit), NAS_CASE(batch_of_one_number_is_defined),
           NAS_CASE(stopped_anywhere_it_ends_with_the_same_bits), NAS_CASE(finished_checkpoint_gives_the_curve_at_once),
           NAS_CASE(foreign_and_damaged_checkpoints_are_errors), NAS_CASE(overflow_ends_as_diverged),
-          NAS_CASE(memory_limit_is_exact), NAS_CASE(time_limit_ends_as_timeout),
+          NAS_CASE(memory_limit_is_exact), NAS_CASE(recomputation_trains_to_the_same_curve), NAS_CASE(time_limit_ends_as_timeout),
           NAS_CASE(refused_allocation_ends_as_out_of_memory), NAS_CASE(mismatched_parts_are_errors))
