@@ -300,7 +300,8 @@ nas_status nas_cmd_train(nas_cli *cli, int argc, const char **argv, nas_err *err
       {"recipe", 'r', NAS_FLAG_TEXT, &s.recipe_name, "RECIPE", "recipe (default nas-bench-201)"},
       {"seed", 0, NAS_FLAG_INT, &s.seed, "N", "seed of all random numbers (default 0)"},
       {"checkpoint", 0, NAS_FLAG_TEXT, &s.checkpoint, "FILE", "go on from FILE where it exists; save to it"},
-      {"memory", 0, NAS_FLAG_TEXT, &s.memory, "SIZE", "train within this; slower where that must be, refused where it cannot"},
+      {"memory", 0, NAS_FLAG_TEXT, &s.memory, "SIZE",
+       "train within this; slower where that must be, refused where it cannot"},
       {"no-recompute", 0, NAS_FLAG_SWITCH, &s.no_recompute, NULL, "with --memory: rather refuse than be slower"},
       {"seconds", 0, NAS_FLAG_TEXT, &s.seconds, "TIME", "stop after this time"},
       {0}};

@@ -18,14 +18,14 @@ typedef struct fitting {
   int32_t n_program, n_steps;
   int32_t *cuts; /* steps before which a segment may begin; n_cuts of them, the first is 0 */
   int32_t n_cuts;
-  int64_t *crossing; /* bytes that are alive there, of values made before and read after */
-  int64_t *made;     /* bytes of values made before each step */
+  int64_t *crossing;  /* bytes that are alive there, of values made before and read after */
+  int64_t *made;      /* bytes of values made before each step */
   double *cost, work; /* of each step, and of all */
-  int32_t *segment;  /* of each step, then `n_steps` for those that the gradient added */
-  int32_t *owner;    /* of each buffer: the segment that makes it, or -1 */
-  bool *keep, *need; /* of each buffer */
-  bool *whole;       /* of each buffer: all steps that write it run again */
-  bool *again;       /* of each step */
+  int32_t *segment;   /* of each step, then `n_steps` for those that the gradient added */
+  int32_t *owner;     /* of each buffer: the segment that makes it, or -1 */
+  bool *keep, *need;  /* of each buffer */
+  bool *whole;        /* of each buffer: all steps that write it run again */
+  bool *again;        /* of each step */
 } fitting;
 
 static void free_fitting(fitting *f) {
@@ -311,8 +311,7 @@ nas_status nas_plan_fit(nas_plan *p, nas_err *err) {
   choice best = {{1, 0}, false, 0, bytes};
   bool possible;
   nas_status status = start(&f, p, err);
-  for (int32_t n = 2; status == NAS_OK && n <= f.n_cuts; n += 1 + n / 4)
-    status = choose_dropped(&f, n, &best, err);
+  for (int32_t n = 2; status == NAS_OK && n <= f.n_cuts; n += 1 + n / 4) status = choose_dropped(&f, n, &best, err);
   if (status == NAS_OK) status = apply(&f, best.division, &possible, err);
   free_fitting(&f);
   return status;

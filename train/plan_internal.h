@@ -16,9 +16,9 @@ typedef struct nas_life {
 typedef struct nas_buffer {
   int64_t bytes, offset;
   nas_life life, again;
-  bool remade;         /* its content is not kept between the passes */
-  bool wants_grad;     /* holds a value that depends on a parameter */
-  bool external;       /* the batch: lives outside the arena */
+  bool remade;     /* its content is not kept between the passes */
+  bool wants_grad; /* holds a value that depends on a parameter */
+  bool external;   /* the batch: lives outside the arena */
 } nas_buffer;
 
 /* One kernel with its operands; buffers by index, NAS_NO_BUFFER for none. */
@@ -46,8 +46,8 @@ struct nas_plan {
   int32_t n_buffers, buffers_cap;
   nas_instruction *program; /* forward, then backward */
   int32_t n_program, program_cap, n_forward;
-  double recomputed;        /* share of the forward pass's work that the backward pass does again */
-  void *kept_states;        /* running statistics, which doing forward steps again must not move twice */
+  double recomputed;    /* share of the forward pass's work that the backward pass does again */
+  void *kept_states;    /* running statistics, which doing forward steps again must not move twice */
   nas_branch *branches; /* in training, as many as there are norms that end one */
   int32_t n_branches;
   int32_t *buffer_of; /* of each graph value, or NAS_NO_BUFFER */

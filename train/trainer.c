@@ -116,8 +116,8 @@ static int64_t batch_bytes(const training *t, int64_t images) {
 
 /* What training takes beside its plans' shared part: batches, the optimiser, the order of the images. */
 static int64_t fixed_bytes(const training *t) {
-  int64_t bytes = nas_model_params(t->model) * t->optimiser->states * (int64_t)sizeof(float) +
-                  t->n * (int64_t)sizeof *t->order;
+  int64_t bytes =
+      nas_model_params(t->model) * t->optimiser->states * (int64_t)sizeof(float) + t->n * (int64_t)sizeof *t->order;
   for (int i = 0; i < t->n_plans; i++) bytes += batch_bytes(t, t->plans[i].options.batch);
   return bytes;
 }

@@ -20,8 +20,8 @@ typedef struct nas_train_job {
   const nas_dataset *data;
   const nas_recipe *recipe;
   uint64_t seed;
-  int32_t epochs;          /* stop after this epoch of the recipe's schedule; 0 = at its end */
-  int64_t memory_limit;    /* bytes; 0 = none; a training that needs more is `rejected` before anything is allocated */
+  int32_t epochs;       /* stop after this epoch of the recipe's schedule; 0 = at its end */
+  int64_t memory_limit; /* bytes; 0 = none; a training that needs more is `rejected` before anything is allocated */
   bool recompute; /* where it would need more: run parts of the forward pass again instead of keeping what they made;
                      same bits, more time; rejected only when that is not enough */
   double seconds_limit;    /* 0 = none; of the whole training, resumed parts included; checked between batches ->

@@ -287,7 +287,7 @@ static double apart(const double *x, const double *y, int64_t n) {
 
 typedef struct verdict {
   char why[400];
-  double worst[2]; /* largest share of what is allowed, of the fast and of the plain f32 plan */
+  double worst[2];          /* largest share of what is allowed, of the fast and of the plain f32 plan */
   bool jumps, chaos, tight; /* tight: a plan was found that takes less memory */
 } verdict;
 

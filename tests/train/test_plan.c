@@ -390,9 +390,9 @@ static void recomputation_keeps_limits_and_bits(void **state) {
       expect_equal_engines(&whole, &tight);
       engine_free(&tight);
       engine_free(&whole);
-      whole = engine_new(g, out, NAS_F32,
-                         (nas_plan_options){.batch = 6, .mode = NAS_TRAIN, .bf16 = variant == 1,
-                                            .reference = variant == 2});
+      whole = engine_new(
+          g, out, NAS_F32,
+          (nas_plan_options){.batch = 6, .mode = NAS_TRAIN, .bf16 = variant == 1, .reference = variant == 2});
     }
     nas_plan *p;
     char number[48];
@@ -451,5 +451,5 @@ NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(bf1
           NAS_CASE(gradients_of_whole_networks_are_right), NAS_CASE(fast_plan_equals_the_plain_one_on_random_graphs),
           NAS_CASE(two_runs_give_the_same_bits), NAS_CASE(initial_weights_follow_names_and_seed),
           NAS_CASE(dead_edges_cost_nothing), NAS_CASE(network_of_zeros_still_learns_its_bias),
-          NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(recomputation_keeps_limits_and_bits), NAS_CASE(plans_share_one_arena),
-          NAS_CASE(evaluation_uses_running_statistics))
+          NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(recomputation_keeps_limits_and_bits),
+          NAS_CASE(plans_share_one_arena), NAS_CASE(evaluation_uses_running_statistics))

@@ -623,5 +623,6 @@ NAS_SUITE(Trainer, NAS_CASE(equals_softmax_regression_by_hand), NAS_CASE(learns_
           NAS_CASE(seed_decides_every_bit), NAS_CASE(batch_of_one_number_is_defined),
           NAS_CASE(stopped_anywhere_it_ends_with_the_same_bits), NAS_CASE(finished_checkpoint_gives_the_curve_at_once),
           NAS_CASE(foreign_and_damaged_checkpoints_are_errors), NAS_CASE(overflow_ends_as_diverged),
-          NAS_CASE(memory_limit_is_exact), NAS_CASE(recomputation_trains_to_the_same_curve), NAS_CASE(time_limit_ends_as_timeout),
-          NAS_CASE(refused_allocation_ends_as_out_of_memory), NAS_CASE(mismatched_parts_are_errors))
+          NAS_CASE(memory_limit_is_exact), NAS_CASE(recomputation_trains_to_the_same_curve),
+          NAS_CASE(time_limit_ends_as_timeout), NAS_CASE(refused_allocation_ends_as_out_of_memory),
+          NAS_CASE(mismatched_parts_are_errors))
