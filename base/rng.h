@@ -17,6 +17,7 @@ typedef enum nas_stream {
   NAS_STREAM_SAMPLE = 7,   /* `space sample` and tests */
   NAS_STREAM_SHAPES = 8,   /* the procedural data set */
   NAS_STREAM_NOISE = 9,    /* neuron noise */
+  NAS_STREAM_POINTS = 10,  /* points and noise of the data set `function` */
 
   NAS_STREAM_RESAMPLE = 20, /* bootstrap of repeated runs */
 } nas_stream;

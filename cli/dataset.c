@@ -144,7 +144,7 @@ static nas_status gather(facts *f, nas_cli *cli, nas_err *err) {
   nas_status status = nas_cli_section(cli, "dataset", f->type->options, &settings, err);
   if (status == NAS_OK) status = nas_cli_unused_override(cli, err);
   if (status == NAS_OK && nas_dataset_locate(f->type, cli->data_dir, &f->folder, &f->why) == NAS_OK)
-    status = nas_dataset_open(f->type->name, &settings, cli->data_dir, &f->data, err);
+    status = nas_dataset_open(cli->args[0], &settings, cli->data_dir, &f->data, err);
   nas_settings_free(&settings);
   return status;
 }

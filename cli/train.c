@@ -64,7 +64,7 @@ static nas_status open_parts(session *s, nas_err *err) {
   if (status == NAS_OK) status = nas_recipe_open(recipe->name, &of_recipe, &s->recipe, err);
   if (status == NAS_OK) status = nas_space_open(space->name, &of_space, &s->space, err);
   if (status == NAS_OK) status = nas_space_parse(s->space, s->arch_text, &s->arch, err);
-  if (status == NAS_OK) status = nas_dataset_open(dataset->name, &of_dataset, s->cli->data_dir, &s->data, err);
+  if (status == NAS_OK) status = nas_dataset_open(s->dataset_name, &of_dataset, s->cli->data_dir, &s->data, err);
   if (status == NAS_OK) status = nas_space_net(s->space, &s->arch, s->data->task, &s->net, err);
   nas_settings_free(&of_recipe);
   nas_settings_free(&of_dataset);
@@ -118,7 +118,8 @@ static void add_epoch_text(nas_str *out, const nas_epoch *e) {
   nas_str_fmt(out, "%5d", e->epoch);
   for (int i = 0; i < FIGURES; i++) {
     bool loss = i < 6 && i % 2 == 0;
-    nas_text_put(text, sizeof text, isnan(figures[i]) ? "-" : loss ? "%.4f" : "%.2f", figures[i]);
+    bool small = loss && figures[i] > 0 && figures[i] < 1e-3; /* squared errors */
+    nas_text_put(text, sizeof text, isnan(figures[i]) ? "-" : small ? "%.2e" : loss ? "%.4f" : "%.2f", figures[i]);
     nas_str_fmt(out, "  %*s", (int)strlen(figure_names[i]), text);
   }
   nas_str_add(out, "\n");
@@ -231,6 +232,11 @@ static void talk(const session *s) {
   fprintf(stderr, "%s: %lld params, %lld MACs, %s, %.1f s\n", nas_outcome_text(s->result.outcome),
           (long long)s->net->params, (long long)s->net->macs, nas_text_size(size, isnan(peak) ? 0 : (int64_t)peak),
           nas_result_metric(&s->result, "seconds"));
+  if (!s->data->targets || s->result.n_epochs == 0) return;
+  const nas_epoch *last = &s->result.epochs[s->result.n_epochs - 1];
+  fprintf(stderr,
+          "root mean squared error: train %.3g, valid %.3g, test %.3g; accuracies are percent of the variance\n",
+          sqrt(last->train_loss), sqrt(last->valid_loss), sqrt(last->test_loss));
 }
 
 /* ---- the command ---- */

@@ -33,6 +33,7 @@ ONE(asinh, asinh(a), 1 / sqrt(1 + a * a))
 ONE(sin, sin(a), cos(a))
 ONE(cos, cos(a), -sin(a))
 ONE(atan, atan(a), 1 / (1 + a * a))
+ONE(j0, j0(a), -j1(a))
 ONE(erf, erf(a), 1.1283791670955126 * exp(-a * a))
 ONE(sigmoid, logistic(a), y *(1 - y))
 ONE(softplus, fmax(a, 0) + log1p(exp(-fabs(a))), logistic(a))
@@ -56,10 +57,10 @@ static void min_slopes(double a, double b, double y, double *by_a, double *by_b)
 #define ROW(name, arguments) \
   { #name, arguments, name##_value, name##_slopes }
 static const nas_expression_function functions[] = {
-    ROW(exp, 1),      ROW(expm1, 1),    ROW(log, 1),  ROW(log1p, 1), ROW(sqrt, 1), ROW(abs, 1),
-    ROW(sign, 1),     ROW(step, 1),     ROW(relu, 1), ROW(tanh, 1),  ROW(sinh, 1), ROW(cosh, 1),
-    ROW(asinh, 1),    ROW(sin, 1),      ROW(cos, 1),  ROW(atan, 1),  ROW(erf, 1),  ROW(sigmoid, 1),
-    ROW(softplus, 1), ROW(softsign, 1), ROW(sinc, 1), ROW(max, 2),   ROW(min, 2),  {NULL, 0, NULL, NULL}};
+    ROW(exp, 1),  ROW(expm1, 1), ROW(log, 1),  ROW(log1p, 1),        ROW(sqrt, 1),     ROW(abs, 1),      ROW(sign, 1),
+    ROW(step, 1), ROW(relu, 1),  ROW(tanh, 1), ROW(sinh, 1),         ROW(cosh, 1),     ROW(asinh, 1),    ROW(sin, 1),
+    ROW(cos, 1),  ROW(atan, 1),  ROW(erf, 1),  ROW(sigmoid, 1),      ROW(softplus, 1), ROW(softsign, 1), ROW(sinc, 1),
+    ROW(max, 2),  ROW(min, 2),   ROW(j0, 1),   {NULL, 0, NULL, NULL}};
 #undef ONE
 #undef ROW
 #endif

@@ -40,4 +40,14 @@ nas_loss nas_softmax_cross_entropy(nas_dtype dtype, const void *logits, const in
   return dtype == NAS_F64 ? batch_f64(logits, labels, batch, classes, smoothing, gradient)
                           : batch_f32(logits, labels, batch, classes, smoothing, gradient);
 }
+
+double nas_squared_error(const float *outputs, const float *targets, int64_t n, float *gradient) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i++) {
+    double off = (double)outputs[i] - (double)targets[i];
+    sum += off * off;
+    if (gradient) gradient[i] = (float)(2 * off / (double)n);
+  }
+  return sum / (double)n;
+}
 #endif

@@ -6,4 +6,7 @@
 
 nas_loss nas_softmax_cross_entropy(nas_dtype dtype, const void *logits, const int32_t *labels, int32_t batch,
                                    int32_t classes, double smoothing, void *gradient);
+
+/* The mean of (output - target)^2 over n numbers, and its gradient by the outputs (unless NULL). */
+double nas_squared_error(const float *outputs, const float *targets, int64_t n, float *gradient);
 #endif

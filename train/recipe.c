@@ -10,13 +10,15 @@ static const nas_option options[] = {
     NAS_OPT_INT(nas_recipe, epochs, "epochs", "12", 1, 100000, "passes over the training images"),
     NAS_OPT_INT(nas_recipe, batch, "batch", "256", 1, 65536, "training images per step; the last may be smaller"),
     NAS_OPT_INT(nas_recipe, eval_batch, "eval-batch", "1000", 1, 65536, "images per evaluation pass"),
-    NAS_OPT_TEXT(nas_recipe, optimiser, "optimiser", "sgd", "sgd or adamw"),
+    NAS_OPT_TEXT(nas_recipe, optimiser, "optimiser", "sgd",
+                 "sgd, adam (weight decay in the gradient) or adamw (decoupled)"),
     NAS_OPT_REAL(nas_recipe, lr, "lr", "0.1", 0, 1000, "learning rate at the start"),
     NAS_OPT_REAL(nas_recipe, momentum, "momentum", "0.9", 0, 0.9999, "sgd: share of the last step kept"),
     NAS_OPT_FLAG(nas_recipe, nesterov, "nesterov", "true", "sgd: Nesterov's form of momentum"),
-    NAS_OPT_REAL(nas_recipe, beta1, "beta1", "0.9", 0, 0.999999, "adamw: decay of the mean gradient"),
-    NAS_OPT_REAL(nas_recipe, beta2, "beta2", "0.999", 0, 0.999999, "adamw: decay of the mean squared gradient"),
-    NAS_OPT_REAL(nas_recipe, epsilon, "epsilon", "1e-08", 1e-30, 1, "adamw: added to the root of the mean square"),
+    NAS_OPT_REAL(nas_recipe, beta1, "beta1", "0.9", 0, 0.999999, "adam, adamw: decay of the mean gradient"),
+    NAS_OPT_REAL(nas_recipe, beta2, "beta2", "0.999", 0, 0.999999, "adam, adamw: decay of the mean squared gradient"),
+    NAS_OPT_REAL(nas_recipe, epsilon, "epsilon", "1e-08", 1e-30, 1,
+                 "adam, adamw: added to the root of the mean square"),
     NAS_OPT_REAL(nas_recipe, weight_decay, "weight-decay", "0.0005", 0, 10, "weight decay of the optimiser"),
     NAS_OPT_CHOICE(nas_recipe, schedule, "schedule", "cosine", "constant|cosine|step",
                    "how the learning rate falls, epoch by epoch"),
@@ -31,6 +33,8 @@ static const nas_option options[] = {
     NAS_OPT_CHOICE(nas_recipe, precision, "precision", "f32", "f32|bf16",
                    "what convolutions multiply in training; bf16 needs a CPU that does"),
     NAS_OPT_REAL(nas_recipe, clip, "clip", "0", 0, 1e9, "largest norm of the gradient; 0 = unlimited"),
+    NAS_OPT_CHOICE(nas_recipe, loss, "loss", "auto", "auto|cross-entropy|squared",
+                   "auto: cross-entropy for classes, squared error for real targets"),
     NAS_OPT_END};
 
 const nas_option *nas_recipe_options(void) { return options; }
@@ -160,6 +164,8 @@ static nas_status check_together(const nas_recipe *r, nas_err *err) {
                     r->lr);
   if (strcmp(r->optimiser, "sgd") == 0 && r->nesterov && r->momentum == 0)
     return nas_fail(err, NAS_E_BAD_INPUT, "recipe", "nesterov needs a momentum above 0; set nesterov=false");
+  if (strcmp(r->loss, "squared") == 0 && r->label_smoothing > 0)
+    return nas_fail(err, NAS_E_BAD_INPUT, "recipe", "label-smoothing has no effect with loss squared; leave it out");
   if (strcmp(r->precision, "bf16") == 0 && !nas_conv_has_bf16())
     return nas_fail(err, NAS_E_UNSUPPORTED, "recipe",
                     "precision is bf16, which this CPU does not multiply itself; set precision=f32");
@@ -204,6 +210,7 @@ nas_status nas_recipe_record(const nas_recipe *r, nas_str *out, char digest[NAS_
   for (const nas_option *o = options; o->name; o++) {
     const char *with, *chosen;
     if (!has_effect(r, o->name, &with, &chosen)) continue;
+    if (o->offset == offsetof(nas_recipe, loss) && strcmp(r->loss, "auto") == 0) continue; /* says nothing */
     nas_str_fmt(&text, "%s=", o->name);
     nas_option_format(o, r, &text);
     nas_str_add(&text, "\n");

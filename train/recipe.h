@@ -4,8 +4,8 @@
  * canonical text (nas_recipe_record) is stored with each trial and its digest identifies it.
  *
  * Some options act only with some choice of another: `momentum` and `nesterov` with optimiser sgd, `beta1`, `beta2` and
- * `epsilon` with adamw, `lr-min` with schedule cosine, `step-epochs` and `step-factor` with schedule step. To set one
- * where it has no effect is an error, and the canonical text leaves it out. */
+ * `epsilon` with adam and adamw, `lr-min` with schedule cosine, `step-epochs` and `step-factor` with schedule step. To
+ * set one where it has no effect is an error, and the canonical text leaves it out. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +28,8 @@ typedef struct nas_recipe {
   double label_smoothing; /* share of the target spread over all classes; in training only */
   char precision[8];      /* f32 | bf16: what convolutions multiply; sums, weights and evaluation are f32 */
   double clip;            /* largest gradient norm; 0 = no clipping */
+  char loss[16];          /* auto: cross-entropy for classes, squared for real targets; cross-entropy; squared (for
+                             classes: of the distance to 1 for the right class and 0 for the others) */
 } nas_recipe;
 
 /* A recipe type: a name and settings over the common table. */

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "train/checkpoint.h"
 #include "train/graph.h"
+#include "train/loss.h"
 #include "train/optimisers/optimiser.h"
 
 /* Plans differ by mode and batch: full and last batch of training, and of the two evaluated splits. */
@@ -32,9 +33,10 @@ typedef struct training {
   const nas_optimiser_type *optimiser;
   nas_optimiser_run *runs;
   size_t n_runs;
-  float *memory;    /* the optimiser's arrays */
-  uint32_t *order;  /* of the epoch's images */
-  int64_t n, steps; /* training images, steps per epoch */
+  float *memory;             /* the optimiser's arrays */
+  uint32_t *order;           /* of the epoch's images */
+  float *targets, *gradient; /* of a batch's outputs; NULL where the loss is cross-entropy */
+  int64_t n, steps;          /* training images, steps per epoch */
   nas_checkpoint checkpoint;
   double started; /* when the training would have begun, had it never been interrupted */
   double last_save;
@@ -58,6 +60,19 @@ static bool ended(const training *t) { return t->result->outcome != NAS_OUTCOME_
 
 /* ---- setting up ---- */
 
+static bool is_squared(const training *t) {
+  return t->job->data->targets || strcmp(t->job->recipe->loss, "squared") == 0;
+}
+
+static nas_status check_loss(const nas_train_job *job, nas_err *err) {
+  if (!job->data->targets) return NAS_OK;
+  if (strcmp(job->recipe->loss, "cross-entropy") == 0)
+    return nas_fail(err, NAS_E_BAD_INPUT, "loss", "this data set has real targets, no classes; take loss=squared");
+  if (job->recipe->label_smoothing > 0)
+    return nas_fail(err, NAS_E_BAD_INPUT, "label-smoothing", "this data set has real targets, no labels; leave it out");
+  return NAS_OK;
+}
+
 static nas_status check_job(const nas_train_job *job, nas_err *err) {
   const nas_task *net = &job->net->task, *data = &job->data->task;
   if (net->input.c != data->input.c || net->input.h != data->input.h || net->input.w != data->input.w ||
@@ -68,6 +83,7 @@ static nas_status check_job(const nas_train_job *job, nas_err *err) {
                     data->classes);
   if (job->data->n_train < 1)
     return nas_fail(err, NAS_E_BAD_INPUT, "data set", "it has no training images; raise train-images");
+  NAS_TRY(check_loss(job, err));
   if (job->recipe->crop >= least(data->input.h, data->input.w))
     return nas_fail(err, NAS_E_OUT_OF_RANGE, "recipe", "crop is %lld; images of %dx%d pixels need less",
                     (long long)job->recipe->crop, data->input.h, data->input.w);
@@ -220,6 +236,17 @@ static nas_status resume(training *t, nas_err *err) {
   return NAS_OK;
 }
 
+/* Room for the targets of the largest batch. */
+static nas_status make_targets(training *t, nas_err *err) {
+  if (!is_squared(t)) return NAS_OK;
+  int64_t batch =
+      t->job->recipe->batch > t->job->recipe->eval_batch ? t->job->recipe->batch : t->job->recipe->eval_batch;
+  size_t n = (size_t)(batch * t->job->data->task.classes);
+  t->targets = calloc(n, sizeof *t->targets);
+  t->gradient = calloc(n, sizeof *t->gradient);
+  return t->targets && t->gradient ? NAS_OK : nas_fail_memory(err, "the targets of a batch");
+}
+
 static nas_status set_up(training *t, nas_err *err) {
   const nas_train_job *job = t->job;
   t->n = job->data->n_train;
@@ -234,6 +261,7 @@ static nas_status set_up(training *t, nas_err *err) {
   t->memory = calloc((size_t)(params * t->optimiser->states) + 1, sizeof *t->memory);
   t->order = calloc((size_t)t->n, sizeof *t->order);
   if (!t->memory || !t->order) return nas_fail_memory(err, "the optimiser");
+  NAS_TRY(make_targets(t, err));
   NAS_TRY(make_runs(t, err));
   NAS_TRY(nas_model_init(t->model, job->seed, err));
   for (int i = 0; i < t->n_plans; i++) NAS_TRY(nas_plan_new(t->model, &t->plans[i].options, &t->plans[i].plan, err));
@@ -248,6 +276,8 @@ static void tear_down(training *t) {
   nas_graph_free(t->graph);
   free(t->runs);
   free(t->memory);
+  free(t->targets);
+  free(t->gradient);
   free(t->order);
 }
 
@@ -315,6 +345,30 @@ static void note_progress(const training *t) {
   if (t->job->on_step) t->job->on_step(t->job->arg, (int32_t)p->epoch + 1, (double)p->step / (double)t->steps);
 }
 
+/* The loss of the batch just seen; with squared error also its gradient, into t->gradient. */
+static double squared_loss(training *t, nas_plan *plan, const uint32_t *indices, int64_t n) {
+  const nas_dataset *d = t->job->data;
+  int64_t classes = d->task.classes;
+  if (d->targets) {
+    nas_dataset_targets(d, indices, n, t->targets);
+  } else {
+    memset(t->targets, 0, (size_t)(n * classes) * sizeof *t->targets);
+    for (int64_t i = 0; i < n; i++) t->targets[i * classes + nas_plan_labels(plan)[i]] = 1;
+  }
+  return nas_squared_error(nas_plan_logits(plan), t->targets, n * classes, t->gradient);
+}
+
+/* Percent of right guesses; of real targets, percent of their variance that the outputs explain (100 R^2). */
+static double accuracy_of(const training *t, const uint32_t *indices, int64_t n, double loss, int64_t correct) {
+  const nas_dataset *d = t->job->data;
+  if (!d->targets) return 100.0 * (double)correct / (double)n;
+  double mean = 0, variance = 0;
+  for (int64_t i = 0; i < n; i++) mean += d->targets[indices[i]] / (double)n;
+  for (int64_t i = 0; i < n; i++)
+    variance += (d->targets[indices[i]] - mean) * (d->targets[indices[i]] - mean) / (double)n;
+  return variance > 0 ? 100.0 * (1 - loss / variance) : (double)NAN;
+}
+
 static void step(training *t) {
   const nas_train_job *job = t->job;
   nas_checkpoint_position *p = &t->checkpoint.position;
@@ -325,13 +379,15 @@ static void step(training *t) {
   nas_dataset_batch(job->data, t->order + from, n, &augment, job->seed, (int32_t)p->epoch, nas_plan_input(plan),
                     nas_plan_labels(plan));
   nas_loss loss = nas_plan_forward(plan, job->seed, (uint64_t)(p->epoch * t->steps + p->step));
+  if (t->targets) loss.loss = squared_loss(t, plan, t->order + from, n);
   if (!isfinite(loss.loss)) {
     end(t, NAS_OUTCOME_DIVERGED, NAS_E_DIVERGED, "training",
         "the loss became %g in epoch %lld, step %lld of %lld; a lower lr or clip may help", loss.loss,
         (long long)p->epoch + 1, (long long)p->step + 1, (long long)t->steps);
     return;
   }
-  nas_plan_backward(plan);
+  if (t->targets) nas_plan_backward_from(plan, t->gradient);
+  else nas_plan_backward(plan);
   apply_gradients(t);
   p->loss_sum += loss.loss * (double)n;
   p->correct += loss.correct;
@@ -354,13 +410,14 @@ static void evaluate(training *t, nas_split split, const char *what, double *los
     if (ended(t)) return;
     nas_dataset_batch(d, indices + from, batch, NULL, 0, 0, nas_plan_input(plan), nas_plan_labels(plan));
     nas_loss part = nas_plan_forward(plan, 0, 0);
+    if (t->targets) part.loss = squared_loss(t, plan, indices + from, batch);
     sum += part.loss * (double)batch;
     right += part.correct;
     from += batch;
   }
   if (n == 0) return;
   *loss = sum / (double)n;
-  *accuracy = 100.0 * (double)right / (double)n;
+  *accuracy = accuracy_of(t, indices, n, *loss, right);
   if (!isfinite(*loss))
     end(t, NAS_OUTCOME_DIVERGED, NAS_E_DIVERGED, "training", "the %s loss became %g after epoch %lld", what, *loss,
         (long long)t->checkpoint.position.epoch + 1);
@@ -371,7 +428,7 @@ static nas_status finish_epoch(training *t, nas_err *err) {
   nas_checkpoint_position *p = &t->checkpoint.position;
   nas_epoch e = {.epoch = (int32_t)p->epoch + 1,
                  .train_loss = p->loss_sum / (double)p->images,
-                 .train_accuracy = 100.0 * (double)p->correct / (double)p->images,
+                 .train_accuracy = accuracy_of(t, t->order, p->images, p->loss_sum / (double)p->images, p->correct),
                  .seconds = p->epoch_seconds};
   double begin = nas_clock();
   evaluate(t, NAS_SPLIT_VALID, "validation", &e.valid_loss, &e.valid_accuracy);
@@ -411,6 +468,11 @@ static nas_status set_metrics(training *t, nas_err *err) {
   NAS_TRY(nas_result_set_metric(r, "seconds", nas_clock() - t->started, err));
   NAS_TRY(nas_result_set_metric(r, "epochs", (double)r->n_epochs, err));
   if (t->resumed) NAS_TRY(nas_result_set_metric(r, "resumed_epochs", (double)t->resumed, err));
+  if (t->job->data->targets && r->n_epochs > 0) {
+    const nas_epoch *last = &r->epochs[r->n_epochs - 1];
+    NAS_TRY(nas_result_set_metric(r, "train_rmse", sqrt(last->train_loss), err));
+    NAS_TRY(nas_result_set_metric(r, "valid_rmse", sqrt(last->valid_loss), err));
+  }
   return nas_result_set_metric(r, "train_images", (double)(p->epoch * t->n + p->images), err);
 }
 
@@ -427,6 +489,7 @@ nas_status nas_train(const nas_train_job *job, nas_result *result, nas_err *err)
     end(&t, NAS_OUTCOME_OUT_OF_MEMORY, NAS_E_NO_MEMORY, own.where, "%s", own.msg);
     status = NAS_OK;
   }
+  if (status == NAS_OK && job->on_model && t.model && !ended(&t)) status = job->on_model(job->arg, t.model, &own);
   if (status == NAS_OK) status = set_metrics(&t, &own);
   tear_down(&t);
   if (status != NAS_OK && err) *err = own;

@@ -7,12 +7,17 @@
  * positions) while training, whatever its size: a channel with a single number has variance 0 and yields its shift
  * (PyTorch refuses such a batch). Evaluation uses the running statistics. train_loss and train_accuracy are means over
  * the epoch's images, each figured just before the step that its batch caused (with the recipe's label smoothing); the
- * other figures are those of the network after the epoch. */
+ * other figures are those of the network after the epoch.
+ *
+ * Where the data set has real targets (regression), losses are mean squared errors and accuracies are the percentage of
+ * the targets' variance that the network explains, 100 R^2: 100 is perfect, 0 as good as the mean, worse is negative.
+ */
 #include <signal.h>
 
 #include "base/result.h"
 #include "space/net.h"
 #include "train/data/dataset.h"
+#include "train/graph.h"
 #include "train/recipe.h"
 
 typedef struct nas_train_job {
@@ -34,12 +39,20 @@ typedef struct nas_train_job {
    * the epoch done, so that a slow one has to look at the clock; may be NULL. */
   void (*on_epoch)(void *arg, const nas_epoch *epoch);
   void (*on_step)(void *arg, int32_t epoch, double share);
+  /* Called with the trained network before it is freed, unless the training ended otherwise than ok; may be NULL. */
+  nas_status (*on_model)(void *arg, nas_model *model, nas_err *err);
   void *arg;
 } nas_train_job;
 
 /* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, peak_bytes (plans,
+<<<<<<< HEAD
  * parameters, optimiser), seconds (of parts before an interruption too), epochs (finished), train_images (seen, over
  * all epochs); resumed_epochs where a checkpoint brought whole epochs. `result` need not be
+=======
+ * parameters, optimiser), seconds, epochs (finished), train_images (seen, over all epochs);
+ * of a regression also train_rmse and valid_rmse, roots of the last losses (that of test_loss is for people only).
+`result` need not be
+>>>>>>> caa45fe (wip)
  * initialised; free it with nas_result_free.
  *
  * A training that diverged, was rejected, stopped, ran out of time or memory is NAS_OK with that outcome, its cause and

@@ -100,7 +100,8 @@ static void spares_runs_without_decay(void **state) {
     float params[4] = {1, 1, 1, 1}, grads[4] = {0}, memory[4 * NAS_OPTIMISER_STATES_MAX] = {0};
     const nas_optimiser_run runs[2] = {{0, 1, true}, {1, 3, false}};
     nas_optimiser_step(*t, &args, runs, 2, params, grads, memory, 4);
-    assert_close(params[0], 0.95, 1e-6); /* 1 - 0.1 * 0.5 in both rules */
+    /* 1 - 0.1 * 0.5, or the rate itself, since Adam's first step does not look at the size of the gradient. */
+    assert_close(params[0], strcmp((*t)->name, "adam") == 0 ? 0.9 : 0.95, 1e-6);
     for (int i = 1; i < 4; i++) assert_true(params[i] == 1);
   }
 }

@@ -58,6 +58,13 @@ void nas_dataset_batch(const nas_dataset *d, const uint32_t *indices, int64_t n,
                        uint64_t seed, int32_t epoch, float *x, int32_t *y) {
   nas_shape s = d->task.input;
   size_t image = (size_t)s.c * (size_t)s.h * (size_t)s.w;
+  if (d->values) {
+    for (int64_t i = 0; i < n; i++, x += image) {
+      for (size_t k = 0; k < image; k++) x[k] = (float)d->values[indices[i] * image + k];
+      y[i] = 0;
+    }
+    return;
+  }
   bool vary = augment && (augment->flip || augment->crop > 0);
   nas_rng rng = nas_rng_make(seed, (uint32_t)epoch, NAS_STREAM_AUGMENT);
   for (int64_t i = 0; i < n; i++, x += image) {
@@ -66,4 +73,8 @@ void nas_dataset_batch(const nas_dataset *d, const uint32_t *indices, int64_t n,
     else convert_row(d, pixels, s.h * s.w, false, x);
     y[i] = d->labels[indices[i]];
   }
+}
+
+void nas_dataset_targets(const nas_dataset *d, const uint32_t *indices, int64_t n, float *out) {
+  for (int64_t i = 0; i < n; i++) out[i] = (float)d->targets[indices[i]];
 }

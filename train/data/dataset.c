@@ -18,6 +18,8 @@ void nas_dataset_close(nas_dataset *d) {
   if (!d) return;
   free(d->pixels);
   free(d->labels);
+  free(d->values);
+  free(d->targets);
   free(d->train);
   free(d->valid);
   free(d->test);
@@ -44,8 +46,17 @@ static void sum_image(const uint8_t *p, nas_shape s, uint64_t sums[4], uint64_t 
   }
 }
 
+/* Points are taken as they are. */
+static void measure_points(nas_dataset *d) {
+  for (int c = 0; c < d->task.input.c; c++) d->mean[c] = 0, d->std[c] = 1;
+}
+
 void nas_dataset_measure(nas_dataset *d) {
   nas_shape s = d->task.input;
+  if (d->values) {
+    measure_points(d);
+    return;
+  }
   size_t image = (size_t)s.c * (size_t)s.h * (size_t)s.w;
   uint64_t sums[4] = {0}, squares[4] = {0};
   for (int64_t i = 0; i < d->n_train; i++) sum_image(d->pixels + d->train[i] * image, s, sums, squares);
@@ -55,6 +66,8 @@ void nas_dataset_measure(nas_dataset *d) {
     d->mean[c] = mean / d->pixel_max;
     /* A channel without any variation is only centred. */
     d->std[c] = variance > 0 ? sqrt(variance) / d->pixel_max : 1;
+    if (d->options.normalise[0] == 'h') d->mean[c] = d->std[c] = 0.5;
+    if (d->options.normalise[0] == 'n') d->mean[c] = 0, d->std[c] = 1;
     for (int value = 0; value < 256; value++)
       d->normalised[c][value] = (float)((value / d->pixel_max - d->mean[c]) / d->std[c]);
   }
@@ -66,23 +79,46 @@ static void add_number(nas_sha256 *h, uint64_t value) {
   nas_sha256_add(h, bytes, sizeof bytes);
 }
 
+static void add_real(nas_sha256 *h, double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  add_number(h, bits);
+}
+
 static nas_status digest_images(nas_dataset *d, nas_err *err) {
   nas_sha256 *h;
   NAS_TRY(nas_sha256_begin(&h, err));
   nas_shape s = d->task.input;
   const uint64_t head[] = {(uint64_t)d->n, (uint64_t)s.c, (uint64_t)s.h, (uint64_t)s.w, (uint64_t)d->pixel_max};
   for (size_t i = 0; i < sizeof head / sizeof *head; i++) add_number(h, head[i]);
-  nas_sha256_add(h, d->pixels, (size_t)d->n * (size_t)s.c * (size_t)s.h * (size_t)s.w);
-  nas_sha256_add(h, d->labels, (size_t)d->n);
+  if (d->values) {
+    for (int64_t i = 0; i < d->n * s.c; i++) add_real(h, d->values[i]);
+    for (int64_t i = 0; i < d->n; i++) add_real(h, d->targets[i]);
+  } else {
+    nas_sha256_add(h, d->pixels, (size_t)d->n * (size_t)s.c * (size_t)s.h * (size_t)s.w);
+    nas_sha256_add(h, d->labels, (size_t)d->n);
+  }
   nas_sha256_end(h, d->digest);
   return NAS_OK;
 }
 
-static nas_status fill(nas_dataset *d, const nas_settings *settings, const char *data_dirs, nas_err *err) {
+/* What follows the colon of "function:EXPRESSION" is an option too. */
+static nas_status read_suffix(nas_dataset *d, const char *name, const nas_settings *settings, nas_err *err) {
+  const char *colon = strchr(name, ':'), *given = settings ? nas_settings_get(settings, "expression") : NULL;
+  if (!colon) return NAS_OK;
+  if (given && strcmp(given, colon + 1) != 0)
+    return nas_fail(err, NAS_E_BAD_INPUT, name, "the name says one expression, the option `expression` another: %s",
+                    given);
+  return nas_options_set(d->type->options, &d->options, name, "expression", colon + 1, name, err);
+}
+
+static nas_status fill(nas_dataset *d, const char *name, const nas_settings *settings, const char *data_dirs,
+                       nas_err *err) {
   char owner[64];
   nas_str folder = {0};
   nas_text_put(owner, sizeof owner, "data set %s", d->type->name);
   NAS_TRY(nas_options_fill(d->type->options, &d->options, owner, settings, err));
+  NAS_TRY(read_suffix(d, name, settings, err));
   nas_status status = nas_dataset_locate(d->type, data_dirs, &folder, err);
   if (status == NAS_OK) status = d->type->load(d, d->type->files ? nas_str_text(&folder) : NULL, err);
   nas_str_free(&folder);
@@ -102,7 +138,7 @@ nas_status nas_dataset_open(const char *name, const nas_settings *settings, cons
   d->type = type;
   d->task = type->task;
   d->pixel_max = 255;
-  nas_status status = fill(d, settings, data_dirs, err);
+  nas_status status = fill(d, name, settings, data_dirs, err);
   if (status == NAS_OK) *out = d;
   else nas_dataset_close(d);
   return status;

@@ -1,7 +1,8 @@
 #ifndef NAS_TRAIN_DATA_DATASET_H
 #define NAS_TRAIN_DATA_DATASET_H
-/* Data sets in memory: 8-bit images with labels, split into train, valid and test; and the pipeline that makes
- * normalised, augmented batches of them. A data set type is one file plus one line in datasets.def. */
+/* Data sets in memory: 8-bit images with labels, or points with a real target (regression), split into train, valid and
+ * test; and the pipeline that makes normalised, augmented batches of them. A data set type is one file plus one line in
+ * datasets.def. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,12 +29,18 @@ typedef struct nas_data_file {
       NAS_OPT_INT(nas_dataset_options, valid_images, "valid-images", "0", 0, 0x1p31, "validation images; 0: default"), \
       NAS_OPT_INT(nas_dataset_options, test_images, "test-images", "0", 0, 0x1p31, "test images; 0: default"),         \
       NAS_OPT_TEXT(nas_dataset_options, split_file, "split-file", "",                                                  \
-                   "file with the lists \"train\" and \"valid\" of image numbers")
+                   "file with the lists \"train\" and \"valid\" of image numbers"),                                    \
+      NAS_OPT_CHOICE(nas_dataset_options, normalise, "normalise", "split", "split|half|none",                          \
+                     "pixels: by mean and deviation of the training images, to [-1, 1], or to [0, 1]")
 typedef struct nas_dataset_options {
   int64_t split_seed, train_images, valid_images, test_images; /* 0 images = the type's default */
-  char split_file[256];
+  char split_file[256], normalise[8];
   /* used by `shapes` only */
   int64_t classes, size, images, generator_seed;
+  /* used by `function` only, with generator_seed */
+  char expression[200], ranges[120];
+  int64_t samples;
+  double noise;
 } nas_dataset_options;
 
 typedef struct nas_dataset {
@@ -43,11 +50,13 @@ typedef struct nas_dataset {
   int64_t n;                      /* images in all */
   uint8_t *pixels;                /* [n,H,W,C], owned */
   uint8_t *labels;                /* [n], owned */
+  double *values, *targets;       /* regression: [n,C] inputs and [n] targets, owned; NULL for images. With
+                                     points pixels is NULL and labels are 0 */
   double pixel_max;               /* 255, or 16 for optdigits: pixels are divided by it before normalisation */
   uint32_t *train, *valid, *test; /* indices into pixels, owned */
   int64_t n_train, n_valid, n_test;
   int64_t first_test;           /* images from here on are the published test set; n when there is none */
-  double mean[4], std[4];       /* per channel, of the training split after division by pixel_max */
+  double mean[9], std[9];       /* per channel, of the training split after division by pixel_max */
   char digest[NAS_DIGEST_SIZE]; /* SHA-256 of shape, pixels and labels */
   char split[NAS_DIGEST_SIZE];  /* SHA-256 of the three index lists */
   float normalised[4][256];     /* per channel and pixel value: what a batch holds */
@@ -71,9 +80,11 @@ typedef struct nas_dataset_type {
 } nas_dataset_type;
 
 const nas_dataset_type *const *nas_dataset_types(void);
+/* The type of that name. "function:EXPRESSION" is the type `function`. */
 nas_status nas_dataset_find(const char *name, const nas_dataset_type **out, nas_err *err);
 
-/* Finds the files (data_dirs: colon-separated list or NULL; then NASCENT_DATA; then the cache; then the system's
+/* `name` may be "function:EXPRESSION", which sets that option of the type `function`.
+ * Finds the files (data_dirs: colon-separated list or NULL; then NASCENT_DATA; then the cache; then the system's
  * folder), loads them, splits (stratified by class, by split-seed, or as the split file says), takes the stratified
  * subsets asked for, and computes the normalisation. Errors: NOT_FOUND lists the folders tried and says how to get
  * the data; BAD_INPUT names file and byte. */
@@ -97,6 +108,9 @@ typedef struct nas_augment {
  * `indices[i]` depends on (seed, epoch, indices[i]) only. */
 void nas_dataset_batch(const nas_dataset *d, const uint32_t *indices, int64_t n, const nas_augment *augment,
                        uint64_t seed, int32_t epoch, float *x, int32_t *y);
+
+/* Writes the n targets of a regression data set (where d->targets is not NULL). */
+void nas_dataset_targets(const nas_dataset *d, const uint32_t *indices, int64_t n, float *out);
 
 /* The path of a file in a folder, as named or without its ".gz"; false when neither is there. */
 bool nas_data_file_find(const char *folder, const char *name, char *path, size_t size);

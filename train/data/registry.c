@@ -16,8 +16,9 @@ const nas_dataset_type *const *nas_dataset_types(void) { return types; }
 
 nas_status nas_dataset_find(const char *name, const nas_dataset_type **out, nas_err *err) {
   nas_guess guess = nas_guess_for(name);
+  size_t n = strncmp(name, "function:", 9) == 0 ? 8 : strlen(name);
   for (const nas_dataset_type *const *t = types; *t; t++) {
-    if (strcmp((*t)->name, name) == 0) {
+    if (strlen((*t)->name) == n && strncmp((*t)->name, name, n) == 0) {
       *out = *t;
       return NAS_OK;
     }

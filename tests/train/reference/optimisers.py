@@ -30,13 +30,15 @@ def run(make, clip):
     return rows
 
 
-SGD, ADAMW = torch.optim.SGD, torch.optim.AdamW
+SGD, ADAM, ADAMW = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 CASES = [
     ('sgd', 0, 0.0, 0.0, 0, 0, 0, 0.0, lambda p: SGD(p, 1.0)),
     ('sgd', 0, 0.0, 0.01, 0, 0, 0, 0.0, lambda p: SGD(p, 1.0, weight_decay=0.01)),
     ('sgd', 0, 0.9, 5e-4, 0, 0, 0, 0.0, lambda p: SGD(p, 1.0, momentum=0.9, weight_decay=5e-4)),
     ('sgd', 1, 0.9, 5e-4, 0, 0, 0, 0.0, lambda p: SGD(p, 1.0, momentum=0.9, weight_decay=5e-4, nesterov=True)),
     ('sgd', 1, 0.9, 5e-4, 0, 0, 0, 0.5, lambda p: SGD(p, 1.0, momentum=0.9, weight_decay=5e-4, nesterov=True)),
+    ('adam', 0, 0.0, 0.0, 0.9, 0.999, 1e-8, 0.0, lambda p: ADAM(p, weight_decay=0)),
+    ('adam', 0, 0.0, 0.1, 0.8, 0.95, 1e-3, 0.0, lambda p: ADAM(p, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1)),
     ('adamw', 0, 0.0, 0.0, 0.9, 0.999, 1e-8, 0.0, lambda p: ADAMW(p, weight_decay=0)),
     ('adamw', 0, 0.0, 0.1, 0.8, 0.95, 1e-3, 0.0, lambda p: ADAMW(p, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1)),
     ('adamw', 0, 0.0, 0.1, 0.8, 0.95, 1e-3, 0.5, lambda p: ADAMW(p, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1)),
