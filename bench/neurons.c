@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -62,6 +63,13 @@ typedef struct figures {
   int n;
   int64_t params, layer_bytes;
 } figures;
+
+/* The wall clock, or the time this thread had the CPU. */
+static double now(const settings *s) {
+  struct timespec t;
+  if (!s->best || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0) return nas_clock();
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -127,9 +135,9 @@ static nas_status measure_steps(const settings *s, const network *n, int batch, 
   for (int32_t i = 0; i < batch; i++) nas_plan_labels(*p)[i] = i % 10;
   for (int i = 0; i < steps / 5 + 1; i++) one_step(*m, *p, *momentum, sgd, i);
   for (int i = 0; i < steps; i++) {
-    double start = nas_clock();
+    double start = now(s);
     one_step(*m, *p, *momentum, sgd, steps + i);
-    times[i] = 1e3 * (nas_clock() - start);
+    times[i] = 1e3 * (now(s) - start);
   }
   f->ms = median(times, steps); /* sorts */
   if (s->best) f->ms = times[0];
@@ -281,7 +289,7 @@ int main(int argc, const char **argv) {
       {"peer", 0, POPT_ARG_STRING, &s.peer, 0, "the PyTorch script to compare with; only networks that it has", "FILE"},
       {"python", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &s.python, 0, "how to start it", "COMMAND"},
       {"best", 0, POPT_ARG_NONE, &s.best, 0,
-       "the fastest step of ours, not the median (on a busy machine; not with --peer)", NULL},
+       "the fastest step by this thread's CPU clock (on a busy machine; not with --peer)", NULL},
       {"json", 0, POPT_ARG_NONE, &s.json, 0, "print JSON", NULL},
       {"smoke", 0, POPT_ARG_NONE, &s.smoke, 0, "tiny networks, one step: does it run at all", NULL},
       POPT_AUTOHELP POPT_TABLEEND};

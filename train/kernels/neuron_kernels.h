@@ -2,6 +2,7 @@
 #define NAS_TRAIN_NEURON_KERNELS_H
 /* The f32 loops of neurons, part of nas_kernel_set. Inputs x are [rows][in], outputs y [rows][out], as the operations
  * of the same names have them; `dplus` and NULL gradients are as in nas_call. Scratch is in floats. */
+#include <stdbool.h>
 #include <stdint.h>
 
 /* y_o = delta_o + sum_i (alpha_oi + tanh(beta_oi x_i)) gamma_oi x_i; alpha NULL: 1. */
@@ -39,4 +40,29 @@ static inline int64_t nas_spline_scratch(int64_t out, int64_t grid, int64_t orde
   int64_t tiles = 2 * nas_spline_tile_rows(grid, order) + NAS_SPLINE_CHUNK;
   return NAS_SPLINE_CHUNK * (32 + 2 + 2 * (NAS_SPLINE_ORDER_MAX + 1) + 2) + tiles * nas_spline_width(out);
 }
+
+/* Images of `pixels` x `channels` numbers, normalised in groups of `members` neighbouring channels; a layer norm takes
+ * every pixel for an image. */
+typedef struct nas_group_norm {
+  int64_t images, pixels, channels, members;
+  const float *x, *scale, *shift;
+  float *y;
+  const float *dy, *dplus;
+  float *dx, *dscale, *dshift;
+  float *scratch; /* nas_group_norm_scratch numbers, aligned for double */
+} nas_group_norm;
+static inline int64_t nas_group_norm_scratch(int64_t channels) { return 9 * channels + 2; }
+
+/* Fractions from sums [sum][row][neuron]. Kinds A and B: the numerator without `start`, then one sum for each absolute
+ * value in the denominator. Smooth: numerator without start and highest degree, its highest degree, and the same of the
+ * denominator without 1. pade_gradient puts the gradients of all but the highest degree and of the highest in place of
+ * the sums. */
+typedef struct nas_pade {
+  int64_t rows, out, sums;
+  bool smooth;
+  const float *start;
+  float *sum, *y;
+  const float *dy;
+} nas_pade;
+enum { NAS_PADE_SUMS_MAX = 9 };
 #endif

@@ -1,6 +1,6 @@
 #ifndef NAS_TRAIN_NEURON_LOOPS_H
 #define NAS_TRAIN_NEURON_LOOPS_H
-/* The loops of aptx.c, spline.c and waves.c for one instruction set; kernels.h says what they do. */
+/* The loops of neurons (aptx.c, spline.c, waves.c, ...) for one instruction set; kernels.h says what they do. */
 #include "train/kernels/neuron_kernels.h"
 #include "train/kernels/vector.h"
 
@@ -15,4 +15,10 @@ void NAS_PER_ISA(gaussian_gradient)(float *dx, const float *x, const float *g, f
 void NAS_PER_ISA(recur)(float *older, const float *newer, const float *u, int64_t n);
 void NAS_PER_ISA(chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree,
                                      int64_t n);
+void NAS_PER_ISA(group_norm)(const nas_group_norm *g);
+void NAS_PER_ISA(group_norm_gradient)(const nas_group_norm *g);
+void NAS_PER_ISA(pade_value)(const nas_pade *f);
+void NAS_PER_ISA(pade_gradient)(const nas_pade *f);
+void NAS_PER_ISA(multiply)(float *y, const float *a, const float *b, int64_t n);
+void NAS_PER_ISA(add_product)(float *y, float factor, const float *a, const float *b, int64_t n);
 #endif

@@ -31,11 +31,15 @@ INLINE v16 with_sign(v16 x, i16 sign) { return (v16)((i16)x ^ sign); }
 
 /* The sum of all sixteen, in a fixed order. */
 INLINE float sum_of(v16 v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)v);
+#else
   float f[16];
   memcpy(f, &v, sizeof f);
   for (int step = 8; step; step /= 2)
     for (int i = 0; i < step; i++) f[i] += f[i + step];
   return f[0];
+#endif
 }
 
 /* e^x to 2 units in the last place; outside of [-87.3, 88] that of the nearer end. 2^n e^r with n the nearest integer

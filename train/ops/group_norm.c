@@ -60,6 +60,7 @@ static void FN(backward)(const nas_call *c) {
 #include <math.h>
 #include <string.h>
 
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 
 typedef struct moments {
@@ -121,6 +122,51 @@ static nas_status prepare_layer(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+static nas_group_norm described(const nas_call *c) {
+  extent e = extent_of(c);
+  return (nas_group_norm){.images = e.batch,
+                          .pixels = e.pixels,
+                          .channels = e.channels,
+                          .members = e.members,
+                          .x = c->x[0],
+                          .scale = c->param[0],
+                          .shift = c->param[1],
+                          .y = c->y,
+                          .dy = c->dy,
+                          .dplus = c->dplus[0],
+                          .dx = c->dx[0],
+                          .dscale = c->grad[0],
+                          .dshift = c->grad[1],
+                          .scratch = c->scratch};
+}
+
+static void forward_fast(const nas_call *c) {
+  nas_group_norm g = described(c);
+  nas_kernels()->group_norm(&g);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_group_norm g = described(c);
+  nas_kernels()->group_norm_gradient(&g);
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(prepare(c, err));
+  c->forward_scratch = c->backward_scratch = nas_group_norm_scratch(c->site.in[0].c) * (int64_t)sizeof(float);
+  return NAS_OK;
+}
+
+static nas_status prepare_layer_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(prepare_fast(c, err));
+  c->site.attrs.kernel_h = -1;
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {
+    .prepare = prepare_fast, .forward = forward_fast, .backward = backward_fast, .reads = NAS_READS_X};
+static const nas_kernel fast_layer = {
+    .prepare = prepare_layer_fast, .forward = forward_fast, .backward = backward_fast, .reads = NAS_READS_X};
+
 const nas_op nas_op_group_norm = {
     .name = "group_norm",
     .version = 1,
@@ -133,6 +179,7 @@ const nas_op nas_op_group_norm = {
     .params = params,
     .f32 = {.prepare = prepare, .forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.prepare = prepare, .forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
+    .fast = &fast,
 };
 
 const nas_op nas_op_layer_norm = {
@@ -147,5 +194,6 @@ const nas_op nas_op_layer_norm = {
     .params = params,
     .f32 = {.prepare = prepare_layer, .forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.prepare = prepare_layer, .forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
+    .fast = &fast_layer,
 };
 #endif

@@ -38,6 +38,7 @@ static void FN(backward)(const nas_call *c) {
 #include <string.h>
 
 #include "train/gemm.h"
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 #define NAS_TEMPLATE "train/ops/linear.c"
 #include "train/op_template.h"
@@ -47,8 +48,8 @@ static void forward_fast(const nas_call *c) {
   const float *bias = c->site.attrs.bias ? c->param[1] : NULL;
   float *y = c->y;
   for (int64_t i = 0; i < batch; i++)
-    for (int64_t o = 0; o < out; o++) y[i * out + o] = bias ? bias[o] : 0;
-  nas_gemm(false, true, batch, out, in, c->x[0], c->param[0], true, y);
+    if (bias) memcpy(y + i * out, bias, (size_t)out * sizeof *y);
+  nas_gemm(false, true, batch, out, in, c->x[0], c->param[0], bias != NULL, y);
 }
 
 static void backward_fast(const nas_call *c) {
@@ -56,11 +57,7 @@ static void backward_fast(const nas_call *c) {
   const float *dy = c->dy;
   float *dbias = c->site.attrs.bias ? c->grad[1] : NULL;
   nas_gemm(true, false, out, in, batch, dy, c->x[0], false, c->grad[0]);
-  for (int64_t o = 0; dbias && o < out; o++) {
-    double sum = 0;
-    for (int64_t i = 0; i < batch; i++) sum += (double)dy[i * out + o];
-    dbias[o] = (float)sum;
-  }
+  if (dbias) nas_kernels()->column_sums(dbias, dy, batch, out);
   if (!c->dx[0]) return;
   if (c->dplus[0] && c->dplus[0] != c->dx[0]) memcpy(c->dx[0], c->dplus[0], (size_t)(batch * in) * sizeof(float));
   nas_gemm(false, false, batch, in, out, dy, c->param[0], c->dplus[0] != NULL, c->dx[0]);

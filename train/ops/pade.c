@@ -83,6 +83,8 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *result) {
 #include <math.h>
 #include <string.h>
 
+#include "train/gemm.h"
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 
 enum { START, ABOVE, BELOW, ORDER_MAX = 8 };
@@ -185,6 +187,119 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+/* ---- fast: matrix products of powers of x, then fractions ---- */
+
+static int64_t sums_of(const pade_options *o) { return o->kind[0] == 's' ? 4 : o->kind[0] == 'b' ? 2 : 1 + o->n; }
+
+/* Which of the sums (kernels/neuron_kernels.h) degree k + 1 of numerator or denominator goes into. */
+static int64_t sum_of_degree(const pade_options *o, bool above, int64_t k) {
+  if (o->kind[0] == 's') return above ? k + 1 == o->m : 2 + (k + 1 == o->n);
+  if (above) return 0;
+  return o->kind[0] == 'b' ? 1 : 1 + k;
+}
+
+static int64_t chunk_of(const nas_call *c) {
+  int64_t rows = nas_site_rows(&c->site, 0);
+  return rows < 256 ? rows : 256;
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(pade_options), err));
+  const int64_t size = (int64_t)sizeof(float), chunk = chunk_of(c) * c->site.in[0].c;
+  int64_t sums = sums_of(c->prepared) * nas_site_out(&c->site) * size;
+  c->forward_scratch = chunk * size;
+  if (c->site.mode == NAS_TRAIN) c->saved_bytes = sums;
+  else c->forward_scratch += sums;
+  c->backward_scratch = 3 * chunk * size;
+  return NAS_OK;
+}
+
+static nas_pade described(const nas_call *c) {
+  const pade_options *o = c->prepared;
+  return (nas_pade){.rows = nas_site_rows(&c->site, 0),
+                    .out = c->site.out.c,
+                    .sums = sums_of(o),
+                    .smooth = o->kind[0] == 's',
+                    .start = c->param[START],
+                    .sum = c->site.mode == NAS_TRAIN ? c->saved : (float *)c->scratch + chunk_of(c) * c->site.in[0].c,
+                    .y = c->y,
+                    .dy = c->dy};
+}
+
+/* x^(k+1) of a chunk: x itself, or made in `room` from x^k. */
+static const float *power_of(const float *x, const float *last, float *room, int64_t n) {
+  if (!last) return x;
+  nas_kernels()->multiply(room, last, x, n);
+  return room;
+}
+
+static void forward_fast(const nas_call *c) {
+  const pade_options *o = c->prepared;
+  nas_pade f = described(c);
+  int64_t in = c->site.in[0].c, edges = in * f.out, all = f.rows * f.out;
+  if (f.smooth) memset(f.sum, 0, (size_t)(4 * all) * sizeof *f.sum); /* degrees below the highest may be none */
+  for (int64_t row = 0, rows; row < f.rows; row += rows) {
+    rows = f.rows - row < chunk_of(c) ? f.rows - row : chunk_of(c);
+    const float *x = (const float *)c->x[0] + row * in, *power = NULL;
+    for (int64_t k = 0; k < o->m || k < o->n; k++) {
+      power = power_of(x, power, c->scratch, rows * in);
+      for (int above = 0; above < 2; above++) {
+        if (k >= (above ? o->m : o->n)) continue;
+        bool add = f.smooth || (k > 0 && (above || o->kind[0] == 'b'));
+        nas_gemm(false, false, rows, f.out, in, power, (const float *)c->param[above ? ABOVE : BELOW] + k * edges, add,
+                 f.sum + sum_of_degree(o, above, k) * all + row * f.out);
+      }
+    }
+  }
+  nas_kernels()->pade_value(&f);
+}
+
+/* dx += (k + 1) x^k times what the weights of degree k + 1 send back; `last` is x^k, NULL for 1. */
+static void send_back(const nas_call *c, const nas_pade *f, int64_t row, int64_t rows, int64_t k, const float *last,
+                      float *back) {
+  const pade_options *o = c->prepared;
+  int64_t in = c->site.in[0].c;
+  bool add = false;
+  for (int above = 0; above < 2; above++) {
+    if (k >= (above ? o->m : o->n)) continue;
+    nas_gemm(false, true, rows, in, f->out, f->sum + (sum_of_degree(o, above, k) * f->rows + row) * f->out,
+             (const float *)c->param[above ? ABOVE : BELOW] + k * in * f->out, add, back);
+    add = true;
+  }
+  nas_kernels()->add_product((float *)c->dx[0] + row * in, (float)(k + 1), last, back, rows * in);
+}
+
+static void backward_fast(const nas_call *c) {
+  const pade_options *o = c->prepared;
+  nas_pade f = described(c);
+  int64_t in = c->site.in[0].c, edges = in * f.out;
+  nas_kernels()->pade_gradient(&f);
+  nas_kernels()->column_sums(c->grad[START], f.sum, f.rows, f.out);
+  for (int64_t row = 0, rows; row < f.rows; row += rows) {
+    rows = f.rows - row < chunk_of(c) ? f.rows - row : chunk_of(c);
+    const float *x = (const float *)c->x[0] + row * in, *plus = c->dplus[0], *power = NULL;
+    float *room = c->scratch, *back = room + 2 * rows * in, *dx = c->dx[0] ? (float *)c->dx[0] + row * in : NULL;
+    if (dx && !plus) memset(dx, 0, (size_t)(rows * in) * sizeof *dx);
+    else if (dx && plus + row * in != dx) memcpy(dx, plus + row * in, (size_t)(rows * in) * sizeof *dx);
+    for (int64_t k = 0; k < o->m || k < o->n; k++) {
+      const float *last = power;
+      power = power_of(x, last, room + k % 2 * rows * in, rows * in);
+      for (int above = 0; above < 2; above++) {
+        if (k >= (above ? o->m : o->n)) continue;
+        nas_gemm(true, false, in, f.out, rows, power, f.sum + (sum_of_degree(o, above, k) * f.rows + row) * f.out,
+                 row > 0, (float *)c->grad[above ? ABOVE : BELOW] + k * edges);
+      }
+      if (dx) send_back(c, &f, row, rows, k, last, back);
+    }
+  }
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "kind=a\nm=3\nn=2\n", "kind=b\nm=1\nn=3\n", "kind=s\nm=1\nn=1\n", NULL};
 
 const nas_op nas_op_pade = {
@@ -210,6 +325,7 @@ const nas_op nas_op_pade = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };
