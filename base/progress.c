@@ -113,3 +113,14 @@ void nas_progress_end(nas_progress *p) {
 void nas_progress_clear(nas_progress *p) {
   if (!p->quiet && p->terminal) put(p->fd, "\r\033[K");
 }
+
+void nas_progress_say(nas_progress *p, const char *fmt, ...) {
+  char text[1024], line[1100];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  nas_progress_clear(p);
+  snprintf(line, sizeof line, "nascent: %s\n", text);
+  put(p->fd, line);
+}

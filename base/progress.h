@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 typedef struct nas_progress {
   int fd;
   bool terminal, colour, quiet;
@@ -23,6 +25,8 @@ void nas_progress_draw(nas_progress *p, bool force);
 void nas_progress_end(nas_progress *p);
 /* Clears the line (before other output to the terminal). */
 void nas_progress_clear(nas_progress *p);
+/* A line of its own, which is written even when quiet: for what people must know at once. */
+void nas_progress_say(nas_progress *p, const char *fmt, ...) NAS_PRINTF(2, 3);
 /* "1h02m", "3m20s", "12s". */
 const char *nas_progress_time(char out[16], double seconds);
 #endif

@@ -86,7 +86,8 @@ typedef struct nas_db_ask {
   const char *arch, *canonical; /* canonical NULL: the space has no canonical form, arch serves */
   int64_t index, class_id;      /* -1 where the space has none */
   uint64_t seed;
-  int64_t params, macs; /* of the network, known before training; -1 = unknown */
+  int64_t params, macs;    /* of the network, known before training; -1 = unknown */
+  int32_t attempt, worker; /* 1 and the worker when the first attempt begins at once; 0: it waits */
 } nas_db_ask;
 /* MISMATCH when the campaign has that number, or the table knows the architecture by another canonical form. */
 nas_status nas_db_trial_add(nas_db *db, const nas_db_ask *ask, int64_t *trial, nas_err *err);

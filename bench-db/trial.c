@@ -52,17 +52,21 @@ static nas_status add_trial(nas_db *db, const nas_db_ask *ask, int64_t *trial, n
   int64_t architecture = 0;
   NAS_TRY(architecture_id(db, ask, &architecture, err));
   sqlite3_stmt *add;
-  NAS_TRY(nas_db_prepare(db,
-                         "INSERT INTO trial (campaign, number, asked_after, architecture, dataset, recipe, seed, "
-                         "params, macs) SELECT id, ?, ?, ?, dataset, recipe, ?, ?, ? FROM campaign WHERE id = ?",
-                         &add, err));
+  NAS_TRY(nas_db_prepare(
+      db,
+      "INSERT INTO trial (campaign, number, asked_after, architecture, dataset, recipe, seed, "
+      "params, macs, attempt, worker) SELECT id, ?, ?, ?, dataset, recipe, ?, ?, ?, ?, ? FROM campaign WHERE id = "
+      "?",
+      &add, err));
   sqlite3_bind_int64(add, 1, (int64_t)ask->number);
   sqlite3_bind_int64(add, 2, (int64_t)ask->asked_after);
   sqlite3_bind_int64(add, 3, architecture);
   sqlite3_bind_int64(add, 4, (int64_t)ask->seed);
   nas_db_bind_count(add, 5, ask->params);
   nas_db_bind_count(add, 6, ask->macs);
-  sqlite3_bind_int64(add, 7, ask->campaign);
+  sqlite3_bind_int(add, 7, ask->attempt);
+  if (ask->attempt) sqlite3_bind_int(add, 8, ask->worker);
+  sqlite3_bind_int64(add, 9, ask->campaign);
   nas_status status = nas_db_step_done(db, add, "record the trial", err);
   if (status == NAS_E_MISMATCH && sqlite3_extended_errcode(db->sqlite) == SQLITE_CONSTRAINT_UNIQUE)
     return nas_fail(err, NAS_E_MISMATCH, db->path, "campaign %lld has a trial number %llu already",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/version.h"
 #include "evaluators/evaluator.h"
 #include "jobs/yaml.h"
 #include "search/strategy.h"
@@ -27,11 +28,32 @@ static const nas_option trial_options[] = {
     NAS_OPT_SECONDS(nas_trial_limits, seconds, "seconds", "0", 0, 1e9, "wall clock of one trial; 0 = no limit"),
     NAS_OPT_BYTES(nas_trial_limits, memory, "memory", "0", 0, 1e15,
                   "memory that a trial may take beyond the data; 0 = no limit"),
-    NAS_OPT_INT(nas_trial_limits, reuse, "reuse", "1000", 1, 1e9, "trials that one process serves"), NAS_OPT_END};
+    NAS_OPT_INT(nas_trial_limits, reuse, "reuse", "1000", 1, 1e9, "trials that one process serves"),
+    NAS_OPT_INT(nas_trial_limits, ahead, "ahead", "0", 0, 4096,
+                "further trials that a worker holds while one runs; the strategy is asked for them before it knows the "
+                "results of these. For trials of milliseconds"),
+    NAS_OPT_INT(nas_trial_limits, threads, "threads", "1", 1, 4096,
+                "cores set aside for a trial process with run.bind (a training uses one)"),
+    NAS_OPT_END};
+
+static const nas_option run_options[] = {
+    NAS_OPT_SECONDS(nas_run_settings, lease, "lease", "60", 0.1, 1e6,
+                    "silence after which a worker is taken for lost and its trials are given to others"),
+    NAS_OPT_SECONDS(nas_run_settings, patience, "patience", "10m", 0, 1e9,
+                    "how long a table that cannot be written (full disk, locked) is tried again before the run ends"),
+    NAS_OPT_SECONDS(nas_run_settings, grace, "grace", "60", 0, 1e6,
+                    "time that running trials get for their checkpoints when the run is asked to stop"),
+    NAS_OPT_BYTES(nas_run_settings, memory, "memory", "0", 0, 1e16,
+                  "memory that the trials of one node may take together; 0 = no limit"),
+    NAS_OPT_FLAG(nas_run_settings, bind, "bind", "false", "give each trial process trial.threads cores of its own"),
+    NAS_OPT_TEXT(nas_run_settings, folder, "folder", "",
+                 "where results lie until they are recorded, and the heartbeat; default: the table's name with .work"),
+    NAS_OPT_END};
 
 const nas_option *nas_campaign_options(void) { return top_options; }
 const nas_option *nas_campaign_budget_options(void) { return budget_options; }
 const nas_option *nas_campaign_trial_options(void) { return trial_options; }
+const nas_option *nas_campaign_run_section_options(void) { return run_options; }
 
 /* ---- the sections that name a registry entry ---- */
 
@@ -109,9 +131,10 @@ static nas_status unknown_key(const nas_setting *s, size_t n, nas_err *err) {
   for (const nas_option *o = top_options; o->name; o++) nas_guess_add(&guess, o->name);
   nas_guess_add(&guess, "budget");
   nas_guess_add(&guess, "trial");
+  nas_guess_add(&guess, "run");
   return nas_fail(err, NAS_E_UNKNOWN_NAME, s->where,
                   "a campaign has no section '%s'%s (it has name, seed, data-dir, space, dataset, recipe, evaluator, "
-                  "strategy, budget, trial)",
+                  "strategy, budget, trial, run)",
                   word, nas_guess_text(&guess));
 }
 
@@ -124,12 +147,20 @@ static nas_status apply(nas_campaign *c, const nas_setting *s, nas_err *err) {
     return nas_fail(err, NAS_E_BAD_INPUT, s->where, "the name '%.40s...' is too long", s->value);
   }
   if (named) return nas_settings_put(settings_of(c, named), key, s->value, s->where, err);
-  bool budget = is_word(s->key, n, "budget"), trial = is_word(s->key, n, "trial");
-  if ((budget || trial) && !key)
-    return nas_fail(err, NAS_E_BAD_INPUT, s->where, "%s must be a mapping, such as %s", budget ? "budget" : "trial",
-                    budget ? "{trials: 100}" : "{seconds: 600, memory: 2GiB}");
-  if (budget) return nas_options_set(budget_options, &c->budget, "budget", key, s->value, s->where, err);
-  if (trial) return nas_options_set(trial_options, &c->trial, "trial", key, s->value, s->where, err);
+  const struct {
+    const char *name, *example;
+    const nas_option *table;
+    void *values;
+  } plain[] = {{"budget", "{trials: 100}", budget_options, &c->budget},
+               {"trial", "{seconds: 600, memory: 2GiB}", trial_options, &c->trial},
+               {"run", "{lease: 60, grace: 60}", run_options, &c->run}};
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+    if (!is_word(s->key, n, plain[i].name)) continue;
+    if (!key)
+      return nas_fail(err, NAS_E_BAD_INPUT, s->where, "%s must be a mapping, such as %s", plain[i].name,
+                      plain[i].example);
+    return nas_options_set(plain[i].table, plain[i].values, plain[i].name, key, s->value, s->where, err);
+  }
   if (key || !nas_options_find(top_options, s->key)) {
     char word[64];
     nas_text_put(word, sizeof word, "%.*s", (int)n, s->key);
@@ -242,6 +273,7 @@ nas_status nas_campaign_parse(const char *path, const char *bytes, size_t n, con
   nas_options_defaults(top_options, out);
   nas_options_defaults(budget_options, &out->budget);
   nas_options_defaults(trial_options, &out->trial);
+  nas_options_defaults(run_options, &out->run);
   nas_status status = nas_yaml_read(path, bytes, n, &all, err);
   for (size_t i = 0; i < n_overrides && status == NAS_OK; i++) status = override(&all, overrides[i], err);
   for (size_t i = 0; i < all.n && status == NAS_OK; i++) status = apply(out, &all.rows[i], err);
@@ -298,7 +330,7 @@ static void add_prefixed(nas_str *out, const char *prefix, const char *lines) {
   }
 }
 
-/* The data folders are left out: where the same bytes lie does not matter. */
+/* Data folders and the section `run` are left out: they change no number. */
 nas_status nas_campaign_record(const nas_campaign *c, nas_str *out, nas_err *err) {
   nas_str lines = {0};
   nas_status status = NAS_OK;
@@ -318,4 +350,30 @@ nas_status nas_campaign_record(const nas_campaign *c, nas_str *out, nas_err *err
   if (status == NAS_OK) status = nas_str_check(&lines, err);
   nas_str_free(&lines);
   return status == NAS_OK ? nas_str_check(out, err) : status;
+}
+
+bool nas_campaign_key_may_differ(const char *key) {
+  /* Tables of older programs have no trial.ahead and trial.threads. */
+  static const char *const free_keys[] = {"trial.reuse", "trial.ahead", "trial.threads"};
+  for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
+    if (strcmp(key, free_keys[i]) == 0) return true;
+  return strncmp(key, "budget.", 7) == 0;
+}
+
+nas_status nas_campaign_identity(const nas_campaign *c, const char *data_digest, const char *split,
+                                 char out[NAS_DIGEST_SIZE], nas_err *err) {
+  nas_str record = {0}, kept = {0};
+  nas_settings all = {0};
+  nas_status status = nas_campaign_record(c, &record, err);
+  if (status == NAS_OK) status = nas_settings_parse(&all, nas_str_text(&record), "the campaign", err);
+  for (size_t i = 0; i < all.n && status == NAS_OK; i++)
+    if (!nas_campaign_key_may_differ(all.rows[i].key))
+      nas_str_fmt(&kept, "%s=%s\n", all.rows[i].key, all.rows[i].value);
+  nas_str_fmt(&kept, "%s\n%s\n%s\n", NAS_VERSION_FULL, data_digest, split);
+  if (status == NAS_OK) status = nas_str_check(&kept, err);
+  if (status == NAS_OK) nas_digest(kept.s, kept.len, out);
+  nas_settings_free(&all);
+  nas_str_free(&record);
+  nas_str_free(&kept);
+  return status;
 }

@@ -5,6 +5,7 @@
  * process. Without mpirun one process coordinates one local worker child. */
 #include <signal.h>
 
+#include "base/hash.h"
 #include "base/options.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -17,10 +18,22 @@ typedef struct nas_budget {
 } nas_budget;
 
 typedef struct nas_trial_limits {
-  double seconds; /* wall clock per trial; 0 = none */
-  int64_t memory; /* bytes per trial process above its idle size; 0 = none */
-  int64_t reuse;  /* trials that one child process serves before it is replaced */
+  double seconds;  /* wall clock per trial; 0 = none */
+  int64_t memory;  /* bytes per trial process above its idle size; 0 = none */
+  int64_t reuse;   /* trials that one child process serves before it is replaced */
+  int64_t ahead;   /* further trials that a worker holds while one runs: the strategy is asked for them early */
+  int64_t threads; /* cores of a trial process with run.bind */
 } nas_trial_limits;
+
+/* How a campaign is run; changes no number, and may differ when it is gone on with. */
+typedef struct nas_run_settings {
+  double lease;     /* seconds of silence after which a worker is taken for lost */
+  double patience;  /* seconds that a table which cannot be written is tried again before the run gives up */
+  double grace;     /* seconds that trials get for their checkpoints when the run is asked to stop */
+  int64_t memory;   /* bytes that all trials of one node may take together; 0 = no limit */
+  bool bind;        /* trial processes to cores of their own */
+  char folder[512]; /* of spools and the heartbeat; "": TABLE.work */
+} nas_run_settings;
 
 typedef struct nas_campaign {
   char name[128];
@@ -28,6 +41,7 @@ typedef struct nas_campaign {
   nas_settings space_settings, dataset_settings, recipe_settings, evaluator_settings, strategy_settings;
   nas_budget budget;
   nas_trial_limits trial;
+  nas_run_settings run;
   int64_t seed;
   char data_dir[512];
 } nas_campaign;
@@ -40,14 +54,23 @@ nas_status nas_campaign_load(const char *path, const char *const *overrides, siz
 nas_status nas_campaign_parse(const char *path, const char *bytes, size_t n, const char *const *overrides,
                               size_t n_overrides, nas_campaign *out, nas_err *err);
 void nas_campaign_free(nas_campaign *c);
-/* The option tables of the file's own keys (name, seed, data-dir) and of its sections budget and trial. */
+/* The option tables of the file's own keys (name, seed, data-dir) and of its sections budget, trial and run. */
 const nas_option *nas_campaign_options(void);
 const nas_option *nas_campaign_budget_options(void);
 const nas_option *nas_campaign_trial_options(void);
+const nas_option *nas_campaign_run_section_options(void);
 /* The options of one named section ("space") as canonical "key=value" lines. */
 nas_status nas_campaign_section_record(const nas_campaign *c, const char *section, nas_str *out, nas_err *err);
 /* The resolved configuration, every option included, as canonical "section.key=value" lines. */
 nas_status nas_campaign_record(const nas_campaign *c, nas_str *out, nas_err *err);
+
+/* Whether a key of that record may differ between the runs of one campaign: budgets may grow, and how trials are spread
+ * over processes changes no number. */
+bool nas_campaign_key_may_differ(const char *key);
+/* Names what a result must agree with to be of use to a campaign: its configuration but for such keys, the program, the
+ * data. */
+nas_status nas_campaign_identity(const nas_campaign *c, const char *data_digest, const char *split,
+                                 char out[NAS_DIGEST_SIZE], nas_err *err);
 
 typedef struct nas_campaign_run_options {
   const char *db; /* path of the table */
@@ -60,6 +83,7 @@ typedef struct nas_campaign_run_options {
 typedef struct nas_campaign_summary {
   int64_t campaign; /* id in the table */
   int64_t done, failed, told_before;
+  int64_t same, conflicts; /* second results: equal to the bit; different */
   double seconds, best_valid_accuracy;
   char best_arch[512];
   bool coordinator; /* true on rank 0: only this process prints */

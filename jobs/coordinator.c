@@ -1,19 +1,46 @@
 #include "jobs/coordinator.h"
 
+#include <errno.h>
 #include <math.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/version.h"
 #include "jobs/transcript.h"
 
-/* A worker that has not been heard of for so long is taken for lost and its trial is given to another. */
-static const double lease_seconds = 60;
 /* A trial that has taken this many processes with it is quarantined: recorded as crashed and not tried again. */
 enum { DEATHS_MAX = 2 };
+/* Waits between tries to write a table that cannot be written, doubling. */
+static const double first_delay = 0.1, longest_delay = 30;
 
 /* ---- opening ---- */
+
+int nas_coordinator_depth(const nas_coordinator *c) { return 1 + (int)c->campaign->trial.ahead; }
+
+static nas_status make_slots(nas_coordinator *c, int first, int n_slots, nas_err *err) {
+  c->n_slots = n_slots;
+  c->slots = calloc((size_t)n_slots, sizeof *c->slots);
+  if (!c->slots) return nas_fail_memory(err, "the list of workers");
+  for (int i = first; i < n_slots; i++) {
+    c->slots[i] = (nas_slot){.state = NAS_SLOT_ABSENT, .seen = c->started};
+    c->slots[i].held = calloc((size_t)nas_coordinator_depth(c), sizeof(*c->slots[i].held));
+    if (!c->slots[i].held) return nas_fail_memory(err, "the list of workers");
+  }
+  return NAS_OK;
+}
+
+/* Somebody may hold the table for a moment: a backup, a reader, a run that is just ending. */
+static nas_status open_table(nas_coordinator *c, const char *path, nas_err *err) {
+  for (double delay = first_delay, end = nas_clock() + fmin(c->campaign->run.patience, 30);; delay *= 2) {
+    nas_status status = nas_db_open(path, NAS_DB_CREATE, &c->db, err);
+    if (status != NAS_E_DB_BUSY || nas_clock() + delay > end) return status;
+    usleep((useconds_t)(delay * 1e6));
+  }
+}
 
 nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_err *err) {
   static const char *const delivered[] = {"peak_bytes", NULL};
@@ -40,19 +67,16 @@ nas_status nas_coordinator_open(nas_coordinator *c, const nas_campaign *campaign
   c->campaign = campaign;
   c->summary = summary;
   c->started = nas_clock();
-  c->lease = lease_seconds;
-  c->n_slots = n_slots;
-  c->slots = calloc((size_t)n_slots, sizeof *c->slots);
-  c->outbox = calloc((size_t)n_slots, sizeof *c->outbox);
-  if (!c->slots || !c->outbox) return nas_fail_memory(err, "the list of workers");
-  for (int i = first; i < n_slots; i++) c->slots[i] = (nas_slot){NAS_SLOT_ABSENT, c->started};
+  c->lease = campaign->run.lease;
+  if (gethostname(c->host, sizeof c->host - 1) != 0) c->host[0] = '\0';
+  NAS_TRY(make_slots(c, first, n_slots, err));
   *summary = (nas_campaign_summary){.coordinator = true, .best_valid_accuracy = NAN};
   NAS_TRY(nas_setup_open(&c->setup, campaign, err));
   c->task = c->setup.data->task;
   nas_text_put(c->digest, sizeof c->digest, "%s", c->setup.data->digest);
   nas_text_put(c->split, sizeof c->split, "%s", c->setup.data->split);
   NAS_TRY(nas_coordinator_open_strategy(c, false, err));
-  NAS_TRY(nas_db_open(options->db, NAS_DB_CREATE, &c->db, err));
+  NAS_TRY(open_table(c, options->db, err));
   NAS_TRY(nas_coordinator_resume(c, options, err));
   nas_dataset_close(c->setup.data);
   c->setup.data = NULL;
@@ -60,12 +84,18 @@ nas_status nas_coordinator_open(nas_coordinator *c, const nas_campaign *campaign
 }
 
 void nas_coordinator_close(nas_coordinator *c) {
-  for (size_t i = 0; i < c->n_inbox; i++) nas_message_free(&c->inbox[i].message);
+  for (size_t i = 0; i < c->n_inbox; i++) {
+    nas_message_free(c->inbox[i].message);
+    free(c->inbox[i].message);
+  }
   nas_db_close(c->db);
   nas_strategy_close(c->strategy);
   nas_setup_close(&c->setup);
   nas_repeats_free(&c->repeats);
+  nas_ledger_free(&c->ledger);
   nas_notes_free(&c->notes);
+  for (size_t i = 0; i < c->n_open; i++) free(c->open[i]);
+  for (int i = 0; i < c->n_slots && c->slots; i++) free(c->slots[i].held);
   free(c->asks);
   free(c->open);
   free(c->slots);
@@ -116,13 +146,122 @@ nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, con
   return NAS_OK;
 }
 
+/* ---- the trials that are open ---- */
+
+/* That it will train. */
+static int64_t epochs_of(const nas_coordinator *c, const nas_open_trial *t) {
+  const nas_asked *a = &c->asks[t->number];
+  return a->epochs - a->epochs_before;
+}
+
+nas_status nas_coordinator_add_open(nas_coordinator *c, const nas_open_trial *t, nas_open_trial **out, nas_err *err) {
+  if (c->n_open == c->cap_open) {
+    size_t cap = c->cap_open ? 2 * c->cap_open : 16;
+    nas_open_trial **grown = realloc(c->open, cap * sizeof(*grown));
+    if (!grown) return nas_fail_memory(err, "the running trials");
+    c->open = grown;
+    c->cap_open = cap;
+  }
+  nas_open_trial *copy = malloc(sizeof *copy);
+  if (!copy) return nas_fail_memory(err, "a trial");
+  *copy = *t;
+  copy->worker = -1;
+  copy->at = c->n_open;
+  c->open[c->n_open++] = copy;
+  c->n_waiting++;
+  c->open_epochs += epochs_of(c, copy);
+  *out = copy;
+  return NAS_OK;
+}
+
+void nas_coordinator_release(nas_coordinator *c, nas_open_trial *t) {
+  if (t->worker < 0) return;
+  nas_slot *slot = &c->slots[t->worker];
+  for (int i = 0; i < slot->n_held; i++) {
+    if (slot->held[i] != t) continue;
+    memmove(&slot->held[i], &slot->held[i + 1], (size_t)(slot->n_held - i - 1) * sizeof(*slot->held));
+    slot->n_held--;
+    break;
+  }
+  if (slot->n_held == 0) slot->busy_seconds += nas_clock() - slot->busy_since;
+  t->worker = -1;
+  c->n_waiting++;
+}
+
+void nas_coordinator_hold(nas_coordinator *c, nas_open_trial *t, int worker) {
+  nas_slot *slot = &c->slots[worker];
+  if (slot->n_held == 0) slot->busy_since = nas_clock();
+  slot->held[slot->n_held++] = t;
+  t->worker = worker;
+  c->n_waiting--;
+}
+
+/* Takes a trial off the books; the caller owns it. */
+static void close_open(nas_coordinator *c, nas_open_trial *t) {
+  nas_coordinator_release(c, t);
+  c->n_waiting--;
+  c->open_epochs -= epochs_of(c, t);
+  c->open[t->at] = c->open[--c->n_open];
+  c->open[t->at]->at = t->at;
+  for (size_t i = 0; c->paused && i < c->n_outbox; i++) /* it may not have been sent yet */
+    if (c->outbox[i].trial == t) c->outbox[i] = (nas_parcel){c->outbox[i].worker, NULL, {.kind = NAS_MESSAGE_PING}};
+}
+
+/* The worker's own first: that is where results come from. */
+static nas_open_trial *find_open(nas_coordinator *c, int worker, int64_t id) {
+  const nas_slot *slot = &c->slots[worker];
+  for (int i = 0; i < slot->n_held; i++)
+    if (slot->held[i]->id == id) return slot->held[i];
+  for (size_t i = 0; i < c->n_open; i++)
+    if (c->open[i]->id == id) return c->open[i];
+  return NULL;
+}
+
+static nas_open_trial *first_waiting(nas_coordinator *c) {
+  nas_open_trial *first = NULL;
+  for (size_t i = 0; c->n_waiting && i < c->n_open; i++)
+    if (c->open[i]->worker < 0 && (!first || c->open[i]->number < first->number)) first = c->open[i];
+  return first;
+}
+
+/* ---- notes ---- */
+
+nas_status nas_coordinator_note(nas_coordinator *c, const char *kind, nas_open_trial *t, int worker, nas_err *err,
+                                const char *fmt, ...) {
+  nas_str text = {0};
+  char line[1800];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(line, sizeof line, fmt, args);
+  va_end(args);
+  nas_str_add(&text, line);
+  nas_status status = nas_str_check(&text, err);
+  if (status == NAS_OK) status = nas_ledger_event(&c->ledger, kind, t, worker, nas_str_text(&text), err);
+  nas_str_free(&text);
+  return status;
+}
+
+nas_status nas_coordinator_post(nas_coordinator *c, int worker, nas_message_kind kind, nas_parcel **out, nas_err *err) {
+  if (c->n_outbox == c->cap_outbox) {
+    size_t cap = c->cap_outbox ? 2 * c->cap_outbox : 16;
+    nas_parcel *grown = realloc(c->outbox, cap * sizeof *grown);
+    if (!grown) return nas_fail_memory(err, "messages to workers");
+    c->outbox = grown;
+    c->cap_outbox = cap;
+  }
+  nas_parcel *p = &c->outbox[c->n_outbox++];
+  *p = (nas_parcel){.worker = worker, .message.kind = kind};
+  if (out) *out = p;
+  return NAS_OK;
+}
+
 /* ---- what comes in ---- */
 
 static nas_status check_hello(const nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
   char where[32];
   nas_text_put(where, sizeof where, "rank %d", worker);
   if (m->error.code != NAS_OK) {
-    if (err) *err = m->error;
+    *err = m->error;
     return m->error.code < 0 ? (nas_status)m->error.code : NAS_E_INTERNAL;
   }
   if (strcmp(m->version, NAS_VERSION_FULL) != 0)
@@ -136,15 +275,65 @@ static nas_status check_hello(const nas_coordinator *c, int worker, const nas_me
   return NAS_OK;
 }
 
+/* A worker that cannot be used is sent away; the others go on. */
+static nas_status refuse(nas_coordinator *c, int worker, const nas_err *why, nas_err *err) {
+  nas_slot *slot = &c->slots[worker];
+  while (slot->n_held) nas_coordinator_release(c, slot->held[slot->n_held - 1]);
+  slot->state = NAS_SLOT_REFUSED;
+  c->refusal = *why;
+  NAS_TRY(nas_coordinator_post(c, worker, NAS_MESSAGE_STOP, NULL, err));
+  return nas_coordinator_note(c, "worker-refused", NULL, worker, err, "rank %d %s%s%s", worker, why->where,
+                              why->where[0] ? ": " : "", why->msg);
+}
+
+static nas_status greet(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
+  nas_slot *slot = &c->slots[worker];
+  nas_err why = {0};
+  nas_status status = check_hello(c, worker, m, &why);
+  if (status != NAS_OK) {
+    why.code = status;
+    return refuse(c, worker, &why, err);
+  }
+  if (slot->state == NAS_SLOT_ABSENT) slot->state = NAS_SLOT_READY;
+  nas_text_put(slot->host, sizeof slot->host, "%s", m->host);
+  slot->pid = m->pid;
+  slot->watched = m->pid > 0 && m->pid != getpid() && strcmp(m->host, c->host) == 0 && kill((pid_t)m->pid, 0) == 0;
+  return NAS_OK;
+}
+
 static nas_status put_in(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
   if (c->n_inbox == c->cap_inbox) {
     size_t cap = c->cap_inbox ? 2 * c->cap_inbox : 8;
-    nas_parcel *grown = realloc(c->inbox, cap * sizeof *grown);
+    nas_arrived *grown = realloc(c->inbox, cap * sizeof *grown);
     if (!grown) return nas_fail_memory(err, "results that came in");
     c->inbox = grown;
     c->cap_inbox = cap;
   }
-  c->inbox[c->n_inbox++] = (nas_parcel){worker, *m};
+  nas_message *copy = malloc(sizeof *copy);
+  if (!copy) return nas_fail_memory(err, "a result that came in");
+  *copy = *m;
+  c->inbox[c->n_inbox++] = (nas_arrived){worker, copy};
+  return NAS_OK;
+}
+
+/* A trial that was taken from a silent worker and waits goes back to it when it turns out to be at it still; one that
+ * is elsewhere or finished is not worth going on with. */
+static nas_status hear_progress(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
+  nas_open_trial *t = m->trial ? find_open(c, worker, m->trial) : NULL;
+  if (t && t->worker < 0 && c->slots[worker].n_held < nas_coordinator_depth(c) && !c->stopping)
+    nas_coordinator_hold(c, t, worker);
+  if (t && t->worker == worker) {
+    t->epoch = m->epoch;
+    t->share = m->share;
+    t->valid_accuracy = m->valid_accuracy;
+    return NAS_OK;
+  }
+  if (!m->trial || c->paused) return NAS_OK;
+  nas_parcel *p;
+  NAS_TRY(nas_coordinator_post(c, worker, NAS_MESSAGE_CANCEL, &p, err));
+  p->message.trial = m->trial;
+  p->message.number = m->number;
+  p->message.attempt = m->attempt;
   return NAS_OK;
 }
 
@@ -154,77 +343,135 @@ nas_status nas_coordinator_take(nas_coordinator *c, int worker, nas_message *m, 
     return nas_fail(err, NAS_E_INTERNAL, "coordinator", "a message from rank %d, which is no worker", worker);
   }
   nas_slot *slot = &c->slots[worker];
-  slot->seen = nas_clock();
   nas_status status = NAS_OK;
-  if (m->kind == NAS_MESSAGE_RESULT) {
-    slot->state = NAS_SLOT_IDLE; /* also one that was given up: it is back */
+  slot->seen = nas_clock();
+  if (slot->state == NAS_SLOT_GONE) {
+    slot->state = NAS_SLOT_READY;
+    status = nas_coordinator_note(c, "worker-back", NULL, worker, err, "rank %d answers again", worker);
+  }
+  if (status == NAS_OK && m->kind == NAS_MESSAGE_RESULT) {
     status = put_in(c, worker, m, err);
     if (status == NAS_OK) return NAS_OK;
-  } else if (m->kind == NAS_MESSAGE_HELLO) {
-    status = check_hello(c, worker, m, err);
-    if (status == NAS_OK && slot->state == NAS_SLOT_ABSENT) slot->state = NAS_SLOT_IDLE;
-  }
+  } else if (status == NAS_OK && m->kind == NAS_MESSAGE_HELLO) status = greet(c, worker, m, err);
+  else if (status == NAS_OK && m->kind == NAS_MESSAGE_PROGRESS) status = hear_progress(c, worker, m, err);
   nas_message_free(m);
   return status;
 }
 
 /* ---- recording ---- */
 
-nas_status nas_coordinator_add_open(nas_coordinator *c, const nas_open_trial *t, nas_err *err) {
-  if (c->n_open == c->cap_open) {
-    size_t cap = c->cap_open ? 2 * c->cap_open : 16;
-    nas_open_trial *grown = realloc(c->open, cap * sizeof *grown);
-    if (!grown) return nas_fail_memory(err, "the running trials");
-    c->open = grown;
-    c->cap_open = cap;
-  }
-  c->open[c->n_open++] = *t;
-  return NAS_OK;
+/* Takes over trial and message. */
+static nas_status finish(nas_coordinator *c, nas_open_trial *t, nas_message *m, nas_err *err) {
+  close_open(c, t);
+  nas_status status = nas_ledger_finish(&c->ledger, t, m, err);
+  if (status == NAS_OK) return nas_coordinator_tell(c, t, &m->result, err);
+  nas_message_free(m);
+  free(m);
+  free(t);
+  return status;
 }
 
-static nas_open_trial *find_open(nas_coordinator *c, int64_t id) {
-  for (size_t i = 0; i < c->n_open; i++)
-    if (c->open[i].id == id) return &c->open[i];
-  return NULL;
+nas_status nas_coordinator_give_up(nas_coordinator *c, nas_open_trial *t, int worker, nas_outcome outcome,
+                                   const char *why, nas_err *err) {
+  nas_message *m = calloc(1, sizeof *m);
+  if (!m) return nas_fail_memory(err, "a result");
+  m->kind = NAS_MESSAGE_RESULT;
+  m->result.outcome = outcome;
+  nas_fail(&m->result.cause, NAS_E_CRASHED, NULL, "the trial %s; it is not tried again", why);
+  nas_status status = nas_coordinator_note(c, "quarantined", t, worker, err, "the trial %s", why);
+  if (status == NAS_OK) return finish(c, t, m, err);
+  free(m);
+  return status;
 }
 
-static nas_status record(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
-  nas_open_trial *t = find_open(c, m->trial);
-  if (!t || t->attempt != m->attempt) return NAS_OK; /* a later attempt has been begun or has finished */
-  if (m->died && ++t->deaths < DEATHS_MAX) {
-    t->worker = -1;
-    return NAS_OK;
+/* A result for a trial that has one: the same to the bit, or a conflict that people must look at. */
+static nas_status compare_with_recorded(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
+  nas_db_trial *row = NULL;
+  nas_err none;
+  if (m->died || m->result.outcome != NAS_OUTCOME_OK) return NAS_OK;            /* it says nothing about the numbers */
+  if (nas_db_trial_load(c->db, m->trial, &row, &none) != NAS_OK) return NAS_OK; /* of another table */
+  nas_status status = NAS_OK;
+  const nas_result *r = &row->result;
+  bool its = row->campaign == c->id && row->number == m->number && row->seed == m->seed &&
+             strcmp(row->arch, m->arch) == 0 && row->finished;
+  bool same = r->outcome == m->result.outcome && r->n_epochs == m->result.n_epochs;
+  for (size_t i = 0; same && i < r->n_epochs; i++) same = nas_epoch_same(&r->epochs[i], &m->result.epochs[i]);
+  nas_open_trial named = {.id = row->id};
+  if (its && !same) {
+    c->summary->conflicts++;
+    NAS_TRY(nas_coordinator_note(c, "conflict", NULL, worker, err,
+                                 "trial %lld: attempt %d on rank %d ended otherwise than what is recorded",
+                                 (long long)named.id, m->attempt, worker));
+  } else if (its && m->attempt != row->attempt) {
+    c->summary->same++;
+    status = nas_coordinator_note(c, "same", NULL, worker, err,
+                                  "trial %lld: attempt %d on rank %d ended like what is recorded", (long long)named.id,
+                                  m->attempt, worker);
   }
-  bool recorded;
-  NAS_TRY(nas_db_trial_finish(c->db, t->id, m->attempt, &m->result, &recorded, err));
-  if (!recorded)
-    return nas_fail(err, NAS_E_INTERNAL, "coordinator", "trial %lld is finished in the table already (worker %d)",
-                    (long long)t->id, worker);
-  NAS_TRY(nas_coordinator_tell(c, t, &m->result, err));
-  *t = c->open[--c->n_open];
-  return NAS_OK;
+  nas_db_trial_free(row);
+  return status;
+}
+
+/* Whether a result of an earlier attempt says something about the trial rather than about its surroundings. */
+static bool counts_late(const nas_message *m) {
+  return !m->died && (m->result.outcome == NAS_OUTCOME_OK || m->result.outcome == NAS_OUTCOME_DIVERGED ||
+                      m->result.outcome == NAS_OUTCOME_REJECTED);
+}
+
+static nas_status hear_death(nas_coordinator *c, nas_open_trial *t, int worker, const nas_message *m, nas_err *err) {
+  t->deaths++;
+  return nas_coordinator_note(c, "died", t, worker, err, "attempt %d: %s%s%s", m->attempt, m->result.cause.msg,
+                              m->tail[0] ? "\n" : "", m->tail);
+}
+
+/* Takes over the message. */
+static nas_status record(nas_coordinator *c, int worker, nas_message *m, nas_err *err) {
+  nas_slot *slot = &c->slots[worker];
+  if (m->sequence > slot->recorded) slot->recorded = m->sequence;
+  nas_open_trial *t = find_open(c, worker, m->trial);
+  char arch[NAS_ARCH_TEXT_MAX] = "";
+  bool its = t && t->number == m->number;
+  if (its && m->arch[0]) {
+    NAS_TRY(nas_space_format(c->setup.space, &t->arch, arch, err));
+    its = strcmp(arch, m->arch) == 0 && t->seed == m->seed;
+  }
+  nas_status status = NAS_OK;
+  bool late = its && m->attempt != t->attempt;
+  if (!its) status = t ? NAS_OK : compare_with_recorded(c, worker, m, err);
+  else if (m->result.outcome == NAS_OUTCOME_PREEMPTED) {
+    if (!late) nas_coordinator_release(c, t);
+  } else if (late && !counts_late(m)) status = NAS_OK;
+  else if (m->died && (status = hear_death(c, t, worker, m, err)) == NAS_OK && t->deaths < DEATHS_MAX)
+    nas_coordinator_release(c, t);
+  else if (status == NAS_OK) {
+    if (m->died)
+      status = nas_coordinator_note(c, "quarantined", t, worker, err, "%d processes died with it", t->deaths);
+    if (late && status == NAS_OK)
+      status = nas_coordinator_note(c, "late", t, worker, err, "the result of attempt %d came before that of %d",
+                                    m->attempt, t->attempt);
+    if (status == NAS_OK) return finish(c, t, m, err);
+  }
+  nas_message_free(m);
+  free(m);
+  return status;
 }
 
 /* ---- handing out ---- */
 
 static bool may_ask(const nas_coordinator *c) {
   const nas_budget *b = &c->campaign->budget;
-  int64_t planned = c->epochs;
-  for (size_t i = 0; i < c->n_open; i++) {
-    const nas_asked *a = &c->asks[c->open[i].number];
-    planned += a->epochs - a->epochs_before;
-  }
   return !c->stopping && !c->exhausted && (b->trials == 0 || c->asked < (uint64_t)b->trials) &&
-         (!(b->seconds > 0) || nas_clock() - c->started < b->seconds) && (b->epochs == 0 || planned < b->epochs);
+         (!(b->seconds > 0) || nas_clock() - c->started < b->seconds) &&
+         (b->epochs == 0 || c->epochs + c->open_epochs < b->epochs);
 }
 
-static void count_net(const nas_coordinator *c, const nas_arch *arch, nas_db_ask *ask) {
+static void count_net(const nas_coordinator *c, nas_open_trial *t) {
   nas_net *net;
   nas_err ignored; /* the evaluation will say why there is no such network */
-  ask->params = ask->macs = -1;
-  if (nas_space_net(c->setup.space, arch, c->task, &net, &ignored) != NAS_OK) return;
-  ask->params = net->params;
-  ask->macs = net->macs;
+  t->params = t->macs = NAN;
+  if (nas_space_net(c->setup.space, &t->arch, c->task, &net, &ignored) != NAS_OK) return;
+  t->params = (double)net->params;
+  t->macs = (double)net->macs;
   nas_net_free(net);
 }
 
@@ -258,15 +505,12 @@ nas_status nas_coordinator_propose(nas_coordinator *c, const nas_recorded_ask *r
   return NAS_OK;
 }
 
-/* One more proposal, recorded; *got false when there is none. */
-static nas_status ask(nas_coordinator *c, nas_open_trial *out, bool *got, nas_err *err) {
-  const nas_space *space = c->setup.space;
-  char arch[NAS_ARCH_TEXT_MAX], canonical[NAS_ARCH_TEXT_MAX];
-  uint64_t index, class_id;
-  *out = (nas_open_trial){.worker = -1};
+/* One more proposal; *out NULL when there is none. */
+static nas_status ask(nas_coordinator *c, nas_open_trial **out, nas_err *err) {
+  nas_open_trial fresh = {.worker = -1};
   nas_err why = {0};
-  nas_status status = nas_coordinator_propose(c, NULL, out, &why);
-  *got = status == NAS_OK;
+  *out = NULL;
+  nas_status status = nas_coordinator_propose(c, NULL, &fresh, &why);
   c->pending = status == NAS_E_PENDING;
   if (c->pending) return NAS_OK;
   if (status == NAS_E_EXHAUSTED) {
@@ -277,108 +521,123 @@ static nas_status ask(nas_coordinator *c, nas_open_trial *out, bool *got, nas_er
     if (err) *err = why;
     return status;
   }
-  NAS_TRY(nas_space_format(space, &out->arch, arch, err));
-  NAS_TRY(nas_space_canonical(space, &out->arch, canonical, err));
-  nas_db_ask row = {.campaign = c->id,
-                    .number = c->asked,
-                    .asked_after = c->told,
-                    .arch = arch,
-                    .canonical = canonical,
-                    .index = nas_space_index(space, &out->arch, &index) ? (int64_t)index : -1,
-                    .class_id = nas_space_class(space, &out->arch, &class_id) ? (int64_t)class_id : -1,
-                    .seed = out->seed};
-  count_net(c, &out->arch, &row);
-  out->params = row.params < 0 ? NAN : (double)row.params;
-  out->macs = row.macs < 0 ? NAN : (double)row.macs;
-  NAS_TRY(nas_db_trial_add(c->db, &row, &out->id, err));
+  count_net(c, &fresh);
   c->asked++;
-  return nas_coordinator_add_open(c, out, err);
+  NAS_TRY(nas_coordinator_add_open(c, &fresh, out, err));
+  return nas_ledger_ask(&c->ledger, *out, c->told, err);
 }
 
-static nas_open_trial *first_waiting(nas_coordinator *c) {
-  nas_open_trial *first = NULL;
-  for (size_t i = 0; i < c->n_open; i++)
-    if (c->open[i].worker < 0 && (!first || c->open[i].number < first->number)) first = &c->open[i];
-  return first;
-}
-
-static nas_status assign(nas_coordinator *c, int worker, nas_err *err) {
-  nas_open_trial *t = first_waiting(c), fresh;
-  if (!t && may_ask(c)) {
-    bool got;
-    NAS_TRY(ask(c, &fresh, &got, err));
-    if (got) t = find_open(c, fresh.id);
-  }
+/* Gives a worker one trial if there is one for it. */
+static nas_status assign(nas_coordinator *c, int worker, bool *given, nas_err *err) {
+  nas_open_trial *t = first_waiting(c);
+  nas_parcel *p;
+  *given = false;
+  if (!t && may_ask(c) && !c->pending) NAS_TRY(ask(c, &t, err));
   if (!t || c->stopping) return NAS_OK;
-  NAS_TRY(nas_db_trial_start(c->db, t->id, worker, &t->attempt, err));
-  nas_parcel *p = &c->outbox[c->n_outbox];
-  *p = (nas_parcel){worker,
-                    {.kind = NAS_MESSAGE_TRIAL,
-                     .trial = t->id,
-                     .number = t->number,
-                     .attempt = t->attempt,
-                     .seed = t->seed,
-                     .epochs = t->epochs}};
-  NAS_TRY(nas_space_format(c->setup.space, &t->arch, p->message.arch, err));
-  c->n_outbox++;
-  t->worker = worker;
-  c->slots[worker].state = NAS_SLOT_BUSY;
-  c->slots[worker].seen = nas_clock();
+  nas_coordinator_hold(c, t, worker);
+  t->attempt++;
+  t->begun = nas_clock();
+  t->epoch = 0;
+  t->share = t->valid_accuracy = 0;
+  NAS_TRY(nas_ledger_start(&c->ledger, t, err));
+  NAS_TRY(nas_coordinator_post(c, worker, NAS_MESSAGE_TRIAL, &p, err));
+  p->trial = t;
+  nas_message *m = &p->message;
+  m->number = t->number;
+  m->attempt = t->attempt;
+  m->seed = t->seed;
+  m->epochs = t->epochs;
+  *given = true;
+  return nas_space_format(c->setup.space, &t->arch, m->arch, err);
+}
+
+static nas_status fill(nas_coordinator *c, int worker, nas_err *err) {
+  const nas_slot *slot = &c->slots[worker];
+  bool given = true;
+  while (given && slot->state == NAS_SLOT_READY && slot->n_held < nas_coordinator_depth(c))
+    NAS_TRY(assign(c, worker, &given, err));
   return NAS_OK;
 }
 
-/* Trials of silent workers wait for another one. */
-static nas_status expire_leases(nas_coordinator *c, nas_err *err) {
-  double now = nas_clock();
-  int workers = 0, gone = 0;
+/* One result, then one trial for whoever sent it: so a single worker gets the same sequence of asks and tells however
+ * its results bunch up. */
+static nas_status work(nas_coordinator *c, nas_err *err) {
+  for (size_t i = 0; i < c->n_inbox; i++) {
+    nas_message *m = c->inbox[i].message;
+    c->inbox[i].message = NULL;
+    nas_status status = record(c, c->inbox[i].worker, m, err);
+    if (status == NAS_OK) status = fill(c, c->inbox[i].worker, err);
+    if (status == NAS_OK) continue;
+    memmove(c->inbox, &c->inbox[i + 1], (c->n_inbox - i - 1) * sizeof *c->inbox);
+    c->n_inbox -= i + 1;
+    return status;
+  }
+  c->n_inbox = 0;
+  for (int i = 0; i < c->n_slots; i++) NAS_TRY(fill(c, i, err));
+  return NAS_OK;
+}
+
+/* ---- a step ---- */
+
+static nas_status acknowledge(nas_coordinator *c, nas_err *err) {
   for (int i = 0; i < c->n_slots; i++) {
     nas_slot *slot = &c->slots[i];
-    if (slot->state == NAS_SLOT_BUSY && now - slot->seen > c->lease) {
-      slot->state = NAS_SLOT_GONE;
-      for (size_t k = 0; k < c->n_open; k++)
-        if (c->open[k].worker == i) c->open[k].worker = -1;
-    }
-    workers += slot->state != NAS_SLOT_UNUSED;
-    gone += slot->state == NAS_SLOT_GONE;
+    if (slot->recorded == slot->acknowledged) continue;
+    nas_parcel *p;
+    NAS_TRY(nas_coordinator_post(c, i, NAS_MESSAGE_ACK, &p, err));
+    p->message.sequence = slot->acknowledged = slot->recorded;
   }
-  if (workers == gone)
-    return nas_fail(err, NAS_E_CRASHED, "coordinator",
-                    "no worker has answered for %.0f s; nothing recorded is lost: run again with --resume", c->lease);
   return NAS_OK;
 }
 
-static bool work_to_do(nas_coordinator *c) {
-  if (c->n_inbox) return true;
-  if (!may_ask(c) && !first_waiting(c)) return false;
-  for (int i = 0; i < c->n_slots; i++)
-    if (c->slots[i].state == NAS_SLOT_IDLE) return true;
-  return false;
+static nas_status pause_or_fail(nas_coordinator *c, nas_status status, const nas_err *why, nas_err *err) {
+  double now = nas_clock();
+  if (!c->paused) {
+    c->paused = true;
+    c->pause_began = now;
+    c->delay = first_delay;
+  }
+  c->why = *why;
+  if (!nas_ledger_may_retry(status) || now - c->pause_began >= c->campaign->run.patience) {
+    if (err) *err = *why;
+    return status;
+  }
+  c->retry_at = now + c->delay;
+  c->delay = fmin(2 * c->delay, longest_delay);
+  return NAS_OK;
 }
 
-static nas_status work(nas_coordinator *c, nas_err *err) {
-  for (size_t i = 0; i < c->n_inbox; i++) NAS_TRY(record(c, c->inbox[i].worker, &c->inbox[i].message, err));
-  for (int i = 0; i < c->n_slots; i++)
-    if (c->slots[i].state == NAS_SLOT_IDLE) NAS_TRY(assign(c, i, err));
-  return NAS_OK;
+static nas_status write_all(nas_coordinator *c, nas_err *err) {
+  const nas_ledger_place place = {c->db, c->id, c->setup.space, &c->notes};
+  nas_err why = {0};
+  if (c->paused && nas_clock() < c->retry_at) return NAS_OK;
+  bool had = c->ledger.n > 0;
+  nas_status status = nas_ledger_write(&c->ledger, &place, &why);
+  if (status != NAS_OK) return pause_or_fail(c, status, &why, err);
+  if (had && c->paused)
+    NAS_TRY(nas_coordinator_note(c, "paused", NULL, -1, err, "the table could not be written for %.1f s: %s",
+                                 nas_clock() - c->pause_began, c->why.msg));
+  c->paused = false;
+  for (size_t i = 0; i < c->n_outbox; i++)
+    if (c->outbox[i].trial) c->outbox[i].message.trial = c->outbox[i].trial->id;
+  return acknowledge(c, err);
 }
 
 nas_status nas_coordinator_step(nas_coordinator *c, nas_err *err) {
-  c->n_outbox = 0;
-  NAS_TRY(expire_leases(c, err));
-  if (!work_to_do(c)) return NAS_OK;
-  NAS_TRY(nas_db_begin(c->db, err));
-  c->pending = false;
-  nas_status status = work(c, err);
-  if (status == NAS_OK) status = nas_transcript_write(c, err);
-  if (status == NAS_OK) status = nas_db_commit(c->db, err);
-  if (status == NAS_OK) nas_notes_clear(&c->notes);
-  else {
-    nas_db_rollback(c->db);
-    nas_transcript_rescue(c);
-  }
-  for (size_t i = 0; i < c->n_inbox; i++) nas_message_free(&c->inbox[i].message);
-  c->n_inbox = 0;
+  NAS_TRY(nas_coordinator_expire_leases(c, err));
+  c->pending = c->pending && c->paused;
+  nas_status status = c->paused ? NAS_OK : work(c, err);
+  if (status == NAS_OK) return write_all(c, err);
+  nas_transcript_rescue(c);
   return status;
 }
 
-bool nas_coordinator_done(const nas_coordinator *c) { return c->n_inbox == 0 && c->n_open == 0 && !may_ask(c); }
+bool nas_coordinator_done(const nas_coordinator *c) {
+  return c->n_inbox == 0 && c->n_open == 0 && c->ledger.n == 0 && !may_ask(c);
+}
+
+bool nas_coordinator_quiet(const nas_coordinator *c) {
+  for (int i = 0; i < c->n_slots; i++)
+    if (c->slots[i].n_held && c->slots[i].state == NAS_SLOT_READY) return false;
+  return c->n_inbox == 0 && c->ledger.n == 0;
+}

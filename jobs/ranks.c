@@ -11,6 +11,12 @@
 #include "jobs/campaign.h"
 
 enum { TAG = 1 };
+
+struct nas_parcel_out {
+  MPI_Request request;
+  char *bytes;
+};
+
 /* A nap is a quarter of the time waited so far: short while messages fly, rare while nothing happens. */
 static const double shortest_nap = 20e-6, longest_nap = 10e-3, nap_growth = 1.25;
 
@@ -48,12 +54,34 @@ nas_status nas_ranks_open(nas_ranks *r, nas_err *err) {
     return nas_fail(err, NAS_E_UNSUPPORTED, "MPI", "cannot start; run without mpirun to use one process");
   MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
   MPI_Comm_size(MPI_COMM_WORLD, &r->size);
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* the loss of a rank is not the end of this one */
   return NAS_OK;
 }
 
+/* What has arrived is forgotten; what can never arrive is left to the end of the process, which MPI reads from. */
+static void sweep(nas_ranks *r) {
+  size_t kept = 0;
+  for (size_t i = 0; i < r->n_out; i++) {
+    int done = 0;
+    if (MPI_Test(&r->out[i].request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done) r->out[kept++] = r->out[i];
+    else free(r->out[i].bytes);
+  }
+  r->n_out = kept;
+}
+
+bool nas_ranks_sending(nas_ranks *r) {
+  sweep(r);
+  return r->n_out > 0;
+}
+
+static const double farewell_seconds = 2;
+
 void nas_ranks_close(nas_ranks *r) {
-  (void)r;
-  MPI_Finalize();
+  double end = nas_clock() + farewell_seconds;
+  while (nas_ranks_sending(r) && nas_clock() < end) nanosleep(&(struct timespec){0, 1000000}, NULL);
+  if (!r->torn && r->n_out == 0) MPI_Finalize();
+  free(r->in);
+  if (r->n_out == 0) free(r->out);
 }
 
 static void rest(nas_ranks *r) {
@@ -88,49 +116,77 @@ nas_status nas_ranks_agree(nas_ranks *r, nas_status status, bool *failed, nas_er
   return theirs.code < 0 ? (nas_status)theirs.code : NAS_E_INTERNAL;
 }
 
+nas_status nas_ranks_send_frames(nas_ranks *r, int to, nas_str *frames, nas_err *err) {
+  NAS_TRY(nas_str_check(frames, err));
+  if (!frames->len) return NAS_OK;
+  sweep(r);
+  if (r->n_out == r->cap_out) {
+    size_t cap = r->cap_out ? 2 * r->cap_out : 16;
+    nas_parcel_out *grown = realloc(r->out, cap * sizeof *grown);
+    if (!grown) return nas_fail_memory(err, "messages under way");
+    r->out = grown;
+    r->cap_out = cap;
+  }
+  nas_parcel_out *p = &r->out[r->n_out];
+  *p = (nas_parcel_out){.bytes = frames->s};
+  int n = (int)frames->len;
+  *frames = (nas_str){0};
+  if (MPI_Isend(p->bytes, n, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &p->request) == MPI_SUCCESS) r->n_out++;
+  else free(p->bytes); /* the rank is gone: its silence will tell */
+  return NAS_OK;
+}
+
 nas_status nas_ranks_send(nas_ranks *r, int to, nas_message *m, nas_err *err) {
   nas_str frame = {0};
   nas_status status = nas_message_encode(m, &frame, err);
-  if (status == NAS_OK) {
-    MPI_Request request;
-    MPI_Isend(frame.s, (int)frame.len, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &request);
-    finish(r, &request);
-  }
+  if (status == NAS_OK) status = nas_ranks_send_frames(r, to, &frame, err);
   nas_str_free(&frame);
   return status;
 }
 
-static nas_status take(MPI_Status *arrived, nas_message *m, nas_err *err) {
-  int n = 0;
+/* The next message of what arrived. */
+static nas_status next(nas_ranks *r, int *from, nas_message *m, bool *got, nas_err *err) {
   size_t used = 0;
-  MPI_Get_count(arrived, MPI_BYTE, &n);
-  char *bytes = n >= 0 ? malloc((size_t)n + 1) : NULL;
-  if (!bytes) return nas_fail_memory(err, "a message");
-  MPI_Recv(bytes, n, MPI_BYTE, arrived->MPI_SOURCE, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-  nas_status status = nas_message_decode(bytes, (size_t)n, m, &used, err);
-  if (status == NAS_OK && used != (size_t)n) {
-    if (used) nas_message_free(m);
-    status =
-        nas_fail(err, NAS_E_BAD_INPUT, "MPI", "rank %d sent a message that is no whole frame", arrived->MPI_SOURCE);
+  *got = false;
+  if (r->at == r->n_in) return NAS_OK;
+  nas_status status = nas_message_decode(r->in + r->at, r->n_in - r->at, m, &used, err);
+  if (status == NAS_OK && used == 0)
+    status = nas_fail(err, NAS_E_BAD_INPUT, "MPI", "rank %d sent a message that is no whole frame", r->from);
+  if (status != NAS_OK) {
+    r->at = r->n_in;
+    return status;
   }
-  free(bytes);
-  return status;
+  r->at += used;
+  *from = r->from;
+  *got = true;
+  return NAS_OK;
+}
+
+static nas_status fetch(nas_ranks *r, MPI_Status *arrived, nas_err *err) {
+  int n = 0;
+  MPI_Get_count(arrived, MPI_BYTE, &n);
+  char *bytes = n >= 0 ? realloc(r->in, (size_t)n + 1) : NULL;
+  if (!bytes) return nas_fail_memory(err, "a message");
+  r->in = bytes;
+  r->at = r->n_in = 0;
+  if (MPI_Recv(bytes, n, MPI_BYTE, arrived->MPI_SOURCE, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+    return NAS_OK; /* its sender died in the middle */
+  r->n_in = (size_t)n;
+  r->from = arrived->MPI_SOURCE;
+  return NAS_OK;
 }
 
 nas_status nas_ranks_receive(nas_ranks *r, double timeout, int *from, nas_message *m, bool *got, nas_err *err) {
   double end = timeout > 0 ? nas_clock() + timeout : 0;
-  *got = false;
   for (;;) {
+    NAS_TRY(next(r, from, m, got, err));
+    if (*got) return NAS_OK;
     int there = 0;
     MPI_Status arrived;
-    MPI_Iprobe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &there, &arrived);
-    if (there) {
+    if (MPI_Iprobe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &there, &arrived) == MPI_SUCCESS && there) {
       r->nap = shortest_nap;
-      *from = arrived.MPI_SOURCE;
-      *got = true;
-      nas_status status = take(&arrived, m, err);
-      if (status != NAS_OK) *got = false;
-      return status;
+      NAS_TRY(fetch(r, &arrived, err));
+      continue;
     }
     if (timeout <= 0 || nas_clock() >= end) return NAS_OK;
     rest(r);

@@ -12,12 +12,20 @@ typedef struct nas_ranks_hint {
 } nas_ranks_hint;
 nas_ranks_hint nas_ranks_from_environment(void);
 
+typedef struct nas_parcel_out nas_parcel_out;
+
 typedef struct nas_ranks {
   int rank, size;
   double nap; /* seconds of the next sleep: grows while nothing happens */
+  char *in;   /* what arrived last: frames, of which some may be left */
+  size_t n_in, at;
+  int from;
+  nas_parcel_out *out; /* on their way */
+  size_t n_out, cap_out;
+  bool torn; /* a rank was lost: nothing collective can be done any more */
 } nas_ranks;
 
-/* Starts MPI (once per process) and ends it. Closing waits for the other ranks. */
+/* Starts MPI (once per process) and ends it. Closing waits for the other ranks, unless some were lost. */
 nas_status nas_ranks_open(nas_ranks *r, nas_err *err);
 void nas_ranks_close(nas_ranks *r);
 
@@ -25,7 +33,12 @@ void nas_ranks_close(nas_ranks *r);
  * any rank failed, *failed. */
 nas_status nas_ranks_agree(nas_ranks *r, nas_status status, bool *failed, nas_err *err);
 
+/* Sends frames (whole ones, encoded by wire.h) and returns at once: a rank that is dead holds nobody up. Takes over the
+ * text, which is empty afterwards. */
+nas_status nas_ranks_send_frames(nas_ranks *r, int to, nas_str *frames, nas_err *err);
 nas_status nas_ranks_send(nas_ranks *r, int to, nas_message *m, nas_err *err);
-/* Takes a message if one arrives within `timeout` seconds or until a signal comes. */
+/* Whether something that was sent is still under way. */
+bool nas_ranks_sending(nas_ranks *r);
+/* Takes a message if one is there or arrives within `timeout` seconds or until a signal comes. */
 nas_status nas_ranks_receive(nas_ranks *r, double timeout, int *from, nas_message *m, bool *got, nas_err *err);
 #endif

@@ -79,9 +79,6 @@ static nas_db_campaign row_of(const nas_coordinator *c, const texts *t) {
 
 /* ---- does the file agree with the row? ---- */
 
-/* A budget may grow, and how many trials share a process changes no number. */
-static bool may_differ(const char *key) { return strncmp(key, "budget.", 7) == 0 || strcmp(key, "trial.reuse") == 0; }
-
 /* Neither may it matter how the strategy reaches what it consults. */
 static void drop_tunable(const nas_strategy_type *type, nas_settings *config) {
   size_t kept = 0;
@@ -104,14 +101,14 @@ static nas_status compare_configs(const nas_strategy_type *type, const char *rec
   drop_tunable(type, &fresh);
   for (size_t i = 0; i < old.n && status == NAS_OK; i++) {
     const char *value = nas_settings_get(&fresh, old.rows[i].key);
-    if (may_differ(old.rows[i].key) || (value && strcmp(value, old.rows[i].value) == 0)) continue;
+    if (nas_campaign_key_may_differ(old.rows[i].key) || (value && strcmp(value, old.rows[i].value) == 0)) continue;
     status = nas_fail(err, NAS_E_MISMATCH, NULL,
                       "cannot go on with another configuration: the table has %s=%s, the file says %s (use another "
                       "--db for a new campaign)",
                       old.rows[i].key, old.rows[i].value, value ? value : "nothing");
   }
   for (size_t i = 0; i < fresh.n && status == NAS_OK; i++)
-    if (!may_differ(fresh.rows[i].key) && !nas_settings_get(&old, fresh.rows[i].key))
+    if (!nas_campaign_key_may_differ(fresh.rows[i].key) && !nas_settings_get(&old, fresh.rows[i].key))
       status = nas_fail(err, NAS_E_MISMATCH, NULL,
                         "cannot go on with another configuration: the file says %s=%s, the table has nothing",
                         fresh.rows[i].key, fresh.rows[i].value);
@@ -209,7 +206,14 @@ static nas_status ask_again(replay *r, const nas_db_trial *row, nas_err *err) {
                     (long long)row->id, row->arch, (unsigned long long)row->seed, text, (unsigned long long)asked.seed);
   }
   c->asked++;
-  return row->finished ? NAS_OK : nas_coordinator_add_open(c, &t, err);
+  if (row->finished) return NAS_OK;
+  nas_open_trial *added;
+  int64_t deaths, losses;
+  NAS_TRY(nas_db_event_count(c->db, c->id, "died", row->id, &deaths, err));
+  NAS_TRY(nas_db_event_count(c->db, c->id, "lost", row->id, &losses, err));
+  t.deaths = (int)deaths;
+  t.losses = (int)losses;
+  return nas_coordinator_add_open(c, &t, &added, err);
 }
 
 static nas_status run_replay(replay *r, nas_err *err) {
@@ -261,6 +265,9 @@ static nas_status decide(nas_coordinator *c, const nas_campaign_run_options *opt
                       "holds the unfinished campaign '%s' (%zu trials); go on with --resume, or name another --db",
                       old->name, r.n);
   } else if (status == NAS_OK) status = nas_db_campaign_add(c->db, fresh, &c->id, err);
+  if (status == NAS_OK)
+    status = nas_coordinator_note(c, old && options->resume ? "resumed" : "begun", NULL, -1, err,
+                                  "%lld of %llu trials finished", (long long)c->told, (unsigned long long)c->asked);
   free(r.by_tell);
   nas_notes_free(&r.notes);
   if (rows) nas_db_trials_free(rows, r.n);

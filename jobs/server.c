@@ -1,7 +1,9 @@
 #include "jobs/server.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include "base/version.h"
 #include "evaluators/checkpoints.h"
 #include "jobs/channel.h"
+#include "jobs/last_words.h"
 #include "jobs/setup.h"
 
 typedef struct server {
@@ -19,7 +22,12 @@ typedef struct server {
   const char *checkpoints;
   const nas_message *trial; /* running */
   double last_report;
+  int64_t memory; /* limit of a trial */
 } server;
+
+static volatile sig_atomic_t stop;
+
+static void on_stop(int number) { stop = number; }
 
 static const double report_seconds = 1;
 
@@ -93,15 +101,16 @@ static void evaluate(server *s, const nas_message *trial, nas_result *result) {
                               .recipe = &s->setup.recipe,
                               .seed = trial->seed,
                               .epochs = trial->epochs,
-                              .memory_limit = s->campaign->trial.memory,
+                              .memory_limit = s->memory,
                               .seconds_limit = s->campaign->trial.seconds,
+                              .stop = &stop,
                               .on_epoch = on_epoch,
                               .on_step = on_step,
                               .arg = s};
   nas_status status = nas_space_parse(s->setup.space, trial->arch, &request.arch, &err);
   s->trial = trial;
   s->last_report = nas_clock();
-  limit_memory(s->campaign->trial.memory);
+  limit_memory(s->memory);
   if (status == NAS_OK)
     status = nas_evaluate_from_checkpoint(s->checkpoints, s->setup.evaluator, s->setup.evaluator_options, &request,
                                           result, &err);
@@ -128,9 +137,14 @@ static nas_status serve(server *s, nas_err *err) {
     NAS_TRY(nas_channel_wait(&s->channel, &trial, &arrival, err));
     if (arrival == NAS_ARRIVAL_CLOSED) break;
     if (trial.kind != NAS_MESSAGE_TRIAL) continue;
-    nas_message reply = {
-        .kind = NAS_MESSAGE_RESULT, .trial = trial.trial, .number = trial.number, .attempt = trial.attempt};
-    evaluate(s, &trial, &reply.result);
+    nas_message reply = {.kind = NAS_MESSAGE_RESULT,
+                         .trial = trial.trial,
+                         .number = trial.number,
+                         .attempt = trial.attempt,
+                         .seed = trial.seed};
+    memcpy(reply.arch, trial.arch, sizeof reply.arch);
+    if (stop) reply.result.outcome = NAS_OUTCOME_PREEMPTED;
+    else evaluate(s, &trial, &reply.result);
     test_delay();
     status = nas_channel_send(&s->channel, &reply, -1, err);
     nas_message_free(&reply);
@@ -142,6 +156,12 @@ void nas_server_serve(int fd, const void *arg) {
   const nas_server_job *job = arg;
   server s = {.campaign = job->campaign, .checkpoints = job->checkpoints};
   nas_err err = {0};
+  struct sigaction action = {.sa_handler = on_stop};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGTERM, &action, NULL);
+  nas_last_words_install();
+  if (job->bound) sched_setaffinity(0, sizeof job->cores, &job->cores);
+  s.memory = job->memory;
   nas_channel_open(&s.channel, fd);
   serve(&s, &err); /* its only failure is a parent that is gone */
   nas_setup_close(&s.setup);

@@ -134,6 +134,8 @@ static void visit_hello(codec *c, nas_message *m) {
   visit_text(c, m->digest, sizeof m->digest);
   visit_text(c, m->split, sizeof m->split);
   visit_err(c, &m->error);
+  visit_text(c, m->host, sizeof m->host);
+  visit_i32(c, &m->pid);
 }
 
 static void visit_attempt(codec *c, nas_message *m) {
@@ -155,6 +157,10 @@ static void visit_message(codec *c, nas_message *m) {
       visit_attempt(c, m);
       visit_bool(c, &m->died);
       visit_result(c, &m->result);
+      visit_u64(c, &m->sequence, 8);
+      visit_u64(c, &m->seed, 8);
+      visit_text(c, m->arch, sizeof m->arch);
+      visit_text(c, m->tail, sizeof m->tail);
       break;
     case NAS_MESSAGE_PROGRESS:
       visit_attempt(c, m);
@@ -171,6 +177,13 @@ static void visit_message(codec *c, nas_message *m) {
       visit_i32(c, &m->wait_status);
       visit_text(c, m->tail, sizeof m->tail);
       break;
+    case NAS_MESSAGE_ACK: visit_u64(c, &m->sequence, 8); break;
+    case NAS_MESSAGE_CANCEL: visit_attempt(c, m); break;
+    case NAS_MESSAGE_PING:
+      visit_text(c, m->host, sizeof m->host);
+      visit_i32(c, &m->pid);
+      break;
+    case NAS_MESSAGE_PREEMPT:
     case NAS_MESSAGE_STOP:
     case NAS_MESSAGE_STOPPED:
     case NAS_MESSAGE_SPAWN:

@@ -22,6 +22,11 @@ typedef enum nas_message_kind {
   NAS_MESSAGE_KILL,      /* parent to zygote: kill the trial process */
   NAS_MESSAGE_SPAWNED,   /* zygote: it runs as `pid` (or could not be made, with `error`) */
   NAS_MESSAGE_EXITED,    /* zygote: `pid` ended with `wait_status` and these last lines */
+  NAS_MESSAGE_ACK,       /* coordinator: all results up to `sequence` are on record */
+  NAS_MESSAGE_CANCEL,    /* coordinator: the trial has ended elsewhere, drop it */
+  NAS_MESSAGE_PREEMPT, /* coordinator: end what runs at its next checkpoint and drop the rest; parent to zygote: SIGTERM
+                        */
+  NAS_MESSAGE_PING,    /* coordinator: is still there */
   NAS_MESSAGE_KINDS
 } nas_message_kind;
 
@@ -29,18 +34,21 @@ typedef enum nas_message_kind {
 typedef struct nas_message {
   nas_message_kind kind;
   int64_t trial; /* row in the table */
+  /* A RESULT repeats seed and arch of its TRIAL: so it can be taken in by a later run. */
   uint64_t number, seed;
   int32_t epochs; /* TRIAL: up to this one; 0 = all */
   int32_t attempt;
   char arch[NAS_ARCH_TEXT_MAX];
   nas_result result;
-  bool died; /* RESULT: the trial's process was lost with it */
+  bool died;         /* RESULT: the trial's process was lost with it */
+  uint64_t sequence; /* RESULT: of a worker, from 1; 0: not spooled. ACK: up to this one */
   int32_t epoch;
   double share, valid_accuracy;
   char version[96], digest[NAS_DIGEST_SIZE], split[NAS_DIGEST_SIZE];
   nas_err error;
+  char host[65]; /* HELLO, PING: where the sender runs, with its pid */
   int32_t pid, wait_status;
-  char tail[256];
+  char tail[1200]; /* EXITED, RESULT of a process that died: its last words */
 } nas_message;
 
 enum { NAS_FRAME_HEADER = 16, NAS_FRAME_MAX = 16 << 20 };

@@ -12,9 +12,13 @@ typedef struct nas_worker nas_worker;
 nas_status nas_worker_new(const nas_campaign *campaign, nas_zygote *zygote, nas_worker **out, nas_err *err);
 void nas_worker_free(nas_worker *w);
 
-/* Takes a trial; one at a time. */
+/* Takes a trial. Those given while one runs wait in order. */
 nas_status nas_worker_begin(nas_worker *w, const nas_message *trial, nas_err *err);
 bool nas_worker_busy(const nas_worker *w);
+/* The trial has ended elsewhere: it is dropped without a result, and its process killed if it runs. */
+nas_status nas_worker_cancel(nas_worker *w, const nas_message *trial, nas_err *err);
+/* Asks the running trial to end where it can go on later; it and those that wait give results `preempted`. */
+nas_status nas_worker_preempt(nas_worker *w, nas_err *err);
 
 /* Waits at most `timeout` seconds for news and, when *got, gives a message for the coordinator: HELLO once, PROGRESS
  * every few seconds while a trial runs, RESULT. Errors: the zygote is gone, or the trial processes cannot work. */

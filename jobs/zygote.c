@@ -18,7 +18,7 @@ typedef struct zygote_process {
   nas_channel control;
   int signals, words; /* signalfd; the child's stdout and stderr */
   pid_t child;
-  char tail[512]; /* the last words */
+  char tail[2048]; /* the last words */
   size_t n_tail;
   nas_zygote_serve serve;
   const void *arg;
@@ -126,6 +126,7 @@ static nas_status reap(zygote_process *z, nas_err *err) {
 /* Serves one message; CLOSED or an error ends the zygote. */
 static nas_status obey(zygote_process *z, const nas_message *m, nas_err *err) {
   if (m->kind == NAS_MESSAGE_KILL && z->child > 0) kill(z->child, SIGKILL);
+  if (m->kind == NAS_MESSAGE_PREEMPT && z->child > 0) kill(z->child, SIGTERM);
   if (m->kind != NAS_MESSAGE_SPAWN) return NAS_OK;
   nas_message reply = {.kind = NAS_MESSAGE_SPAWNED};
   if (spawn(z, &reply.error) == NAS_OK) reply.pid = z->child;
@@ -214,6 +215,11 @@ nas_status nas_zygote_spawn(nas_zygote *z, int *fd, nas_err *err) {
 
 nas_status nas_zygote_kill(nas_zygote *z, nas_err *err) {
   nas_message m = {.kind = NAS_MESSAGE_KILL};
+  return nas_channel_send(&z->control, &m, -1, err);
+}
+
+nas_status nas_zygote_preempt(nas_zygote *z, nas_err *err) {
+  nas_message m = {.kind = NAS_MESSAGE_PREEMPT};
   return nas_channel_send(&z->control, &m, -1, err);
 }
 

@@ -20,6 +20,8 @@ nas_status nas_zygote_start(nas_zygote *z, nas_zygote_serve serve, const void *a
 nas_status nas_zygote_spawn(nas_zygote *z, int *fd, nas_err *err);
 /* Kills the trial process with SIGKILL; EXITED follows. */
 nas_status nas_zygote_kill(nas_zygote *z, nas_err *err);
+/* Asks the trial process by SIGTERM to end what it does at a point where it can go on later. */
+nas_status nas_zygote_preempt(nas_zygote *z, nas_err *err);
 /* Ends the zygote and its trial process, and waits for both. */
 void nas_zygote_stop(nas_zygote *z);
 #endif

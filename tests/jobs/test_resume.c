@@ -113,9 +113,10 @@ static void an_unfinished_campaign_asks_for_resume(void **state) {
 static void stop_with(int number, int status, int ranks) {
   nas_runs_write_noop("c", "strategy: random\nbudget: {trials: 20}\nevaluator: {name: noop, seconds: 0.15}\n");
   pid_t session = nas_runs_start(ranks, "", "c", "c", "");
-  rest(1);
+  nas_runs_await_heartbeat("c", 30);
+  rest(0.5);
   kill(session, number);
-  assert_int_equal(nas_runs_wait(session, 20), status);
+  assert_int_equal(nas_runs_wait(session, 30), status);
   size_t before = finished("c");
   assert_in_range(before, 1, 19);
   assert_int_equal(nas_runs_search(0, "", "c", "c", "--resume -o evaluator.seconds=0.15", NULL), 0);

@@ -119,6 +119,14 @@ int nas_runs_wait(pid_t session, double seconds) {
   return -1;
 }
 
+void nas_runs_await_heartbeat(const char *db, double seconds) {
+  char file[128];
+  snprintf(file, sizeof file, "%s.db.work/heartbeat.json", db);
+  for (double end = nas_clock() + seconds; nas_clock() < end; nanosleep(&(struct timespec){0, 20000000}, NULL))
+    if (nas_file_exists(nas_runs_path(file))) return;
+  fail_msg("no run on %s.db began within %.0f s", db, seconds);
+}
+
 nas_db_trial *nas_runs_trials(const char *db, size_t *n) {
   char file[128];
   nas_db *open;

@@ -14,6 +14,7 @@ static nas_message sample(nas_message_kind kind) {
                    .number = UINT64_MAX,
                    .seed = UINT64_C(0xfedcba9876543210),
                    .attempt = -3,
+                   .sequence = UINT64_C(0x1122334455667788),
                    .died = true,
                    .epoch = 200,
                    .share = 0.1,
@@ -22,6 +23,7 @@ static nas_message sample(nas_message_kind kind) {
                    .wait_status = 139};
   strcpy(m.arch, "|nor_conv_3x3~0|+|none~0|none~1|");
   strcpy(m.version, "0.1.0+abc");
+  strcpy(m.host, "node17");
   memset(m.digest, 'd', sizeof m.digest - 1);
   memset(m.split, 's', sizeof m.split - 1);
   strcpy(m.tail, "last; words");
@@ -63,7 +65,8 @@ static void every_kind_comes_back_as_it_was(void **state) {
     assert_ok(nas_message_decode(frame.s, frame.len, &back, &used, nas_test_err()));
     assert_int_equal(used, frame.len);
     assert_int_equal(back.kind, kind);
-    bool about_trial = kind == NAS_MESSAGE_TRIAL || kind == NAS_MESSAGE_RESULT || kind == NAS_MESSAGE_PROGRESS;
+    bool about_trial = kind == NAS_MESSAGE_TRIAL || kind == NAS_MESSAGE_RESULT || kind == NAS_MESSAGE_PROGRESS ||
+                       kind == NAS_MESSAGE_CANCEL;
     if (about_trial) {
       assert_true(back.trial == m.trial && back.number == m.number);
       assert_int_equal(back.attempt, m.attempt);
@@ -74,7 +77,9 @@ static void every_kind_comes_back_as_it_was(void **state) {
       assert_string_equal(back.arch, m.arch);
     }
     if (kind == NAS_MESSAGE_RESULT) {
-      assert_true(back.died);
+      assert_true(back.died && back.seed == m.seed && back.sequence == m.sequence);
+      assert_string_equal(back.arch, m.arch);
+      assert_string_equal(back.tail, m.tail);
       assert_same_result(&back.result, &m.result);
     }
     if (kind == NAS_MESSAGE_PROGRESS) {
@@ -86,6 +91,11 @@ static void every_kind_comes_back_as_it_was(void **state) {
       assert_string_equal(back.digest, m.digest);
       assert_string_equal(back.split, m.split);
       assert_memory_equal(&back.error, &m.error, sizeof m.error);
+    }
+    if (kind == NAS_MESSAGE_ACK) assert_true(back.sequence == m.sequence);
+    if (kind == NAS_MESSAGE_HELLO) {
+      assert_string_equal(back.host, "node17");
+      assert_int_equal(back.pid, 4711);
     }
     if (kind == NAS_MESSAGE_EXITED) {
       assert_int_equal(back.pid, 4711);
