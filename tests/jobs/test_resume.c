@@ -203,7 +203,8 @@ static void test_accuracy_does_not_steer_the_search(void **state) {
   nas_db_trials_free(b, n[1]);
 }
 
-/* The disk fills in the middle: one clear line, and after there is room again the campaign ends as it should. */
+/* The disk fills in the middle. Without patience: one clear line, and a run after there is room again ends as it
+ * should. With it: the run waits until there is room. */
 static void a_full_disk_loses_nothing(void **state) {
   (void)state;
   char *out = NULL, *text = NULL;
@@ -211,8 +212,8 @@ static void a_full_disk_loses_nothing(void **state) {
   int status = nas_run(&out, &text,
                        "cd '%s' && mkdir disk && exec unshare -m bash -c \""
                        "mount -t tmpfs -o size=400k none disk || exit 99; "
-                       "'%s' search c.yaml -q --db disk/c.db > /dev/null; echo \\$?; "
-                       "mount -o remount,size=50m disk; "
+                       "'%s' search c.yaml -q --db disk/c.db -o run.patience=0.3 > /dev/null; echo \\$?; "
+                       "(sleep 1; mount -o remount,size=50m disk) & "
                        "'%s' search c.yaml -q --db disk/c.db --resume > /dev/null; echo \\$?; cp disk/c.db .\"",
                        nas_test_folder(), nas_program(), nas_program());
   if (status == 99 || !strstr(out, "1\n")) {
@@ -224,6 +225,8 @@ static void a_full_disk_loses_nothing(void **state) {
   }
   assert_string_equal(out, "1\n0\n");
   assert_non_null(strstr(text, "the disk is full"));
+  assert_non_null(strstr(text, "paused: "));
+  assert_non_null(strstr(text, "going on"));
   assert_int_equal(finished("c"), 1000);
   free(out);
   free(text);

@@ -192,7 +192,7 @@ static void lies_inside_a_frame_are_refused(void **state) {
   put_u32(payload + 41, NAS_METRICS_MAX + 1);
   assert_fails(decode_payload(NAS_MESSAGE_RESULT, payload, sizeof payload), NAS_E_BAD_INPUT, "too many metrics");
   put_u32(payload + 41, 0);
-  assert_ok(decode_payload(NAS_MESSAGE_RESULT, payload, 45));
+  assert_ok(decode_payload(NAS_MESSAGE_RESULT, payload, 45 + 24));
 }
 
 static void a_frame_that_claims_gigabytes_is_refused(void **state) {
