@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -157,7 +158,7 @@ nas_status nas_lead(nas_coordinator *c, nas_post *p, const char *db, bool quiet,
   char folder[512];
   nas_status status = NAS_OK;
   nas_run_folder(c->campaign, db, folder);
-  nas_folder_make(folder, NULL);
+  mkdir(folder, 0777); /* where it cannot be made there is no heartbeat */
   nas_heartbeat_path(c->campaign, db, l.heartbeat);
   nas_progress_start(&l.progress, STDERR_FILENO, quiet, "trials", c->summary->told_before, c->campaign->budget.trials);
   show(&l, true);

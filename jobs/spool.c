@@ -52,7 +52,9 @@ static nas_status make_file(nas_spool *s, nas_err *err) {
   gethostname(host, sizeof host - 1);
   for (char *p = host; *p; p++)
     if (*p == '/') *p = '-';
-  NAS_TRY(nas_folder_make(s->folder, err));
+  /* Not those above it: a wrong path shall not come into being by itself. */
+  if (mkdir(s->folder, 0777) != 0 && errno != EEXIST)
+    return nas_fail_errno(err, errno, s->folder, "cannot make the folder of the spool");
   /* A process may have the number of a dead one: the time tells them apart. */
   nas_text_put(s->path, sizeof s->path, "%s/%s-%ld-%.0f%s", s->folder, host, (long)getpid(), 1e6 * nas_clock_wall(),
                suffix);
