@@ -36,6 +36,11 @@ static const char from_2[] =
     "INSERT INTO metric SELECT * FROM old.metric;"
     "INSERT INTO tell SELECT * FROM old.tell;";
 
+/* Version 3 had no repetitions. */
+static const char from_3[] =
+    "INSERT INTO event SELECT * FROM old.event;"
+    "INSERT INTO message SELECT * FROM old.message;";
+
 static nas_status read_old_epochs(nas_db *db, int64_t trial, nas_result *out, nas_err *err) {
   sqlite3_stmt *s;
   NAS_TRY(nas_db_prepare(db,
@@ -110,6 +115,7 @@ static nas_status fill(nas_db *db, const char *path, int64_t *version, nas_err *
   if (*version == NAS_DB_SCHEMA_VERSION) return NAS_OK;
   nas_status status = nas_db_exec(db, *version == 1 ? from_1 : from_2, "copy the table", err);
   if (status == NAS_OK && *version == 1) status = move_curves(db, err);
+  if (status == NAS_OK && *version >= 3) status = nas_db_exec(db, from_3, "copy the table", err);
   if (status == NAS_OK) return nas_db_exec(db, "COMMIT", "copy the table", err);
   sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
   return status;

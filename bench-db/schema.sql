@@ -1,4 +1,4 @@
--- The schema of a table, version 3 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
+-- The schema of a table, version 4 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
 -- other programs. Accuracies are top-1 in percent, losses are means over images in nats, times are seconds, sizes are
 -- bytes. A figure that was not measured, or that was not a number, is NULL.
 
@@ -143,6 +143,17 @@ CREATE TABLE message (
   seconds REAL,                                -- that it took; NULL: no time, or not known
   PRIMARY KEY (campaign, number, part)
 ) STRICT;
+
+-- Asks whose result another campaign of this table had recorded with the same figures: merging tables keeps such a trial
+-- once, and notes here what the campaign had of its own.
+CREATE TABLE repetition (
+  campaign INTEGER NOT NULL REFERENCES campaign (id),
+  number INTEGER NOT NULL CHECK (number >= 0),           -- ask number within the campaign
+  asked_after INTEGER NOT NULL CHECK (asked_after >= 0), -- as in trial
+  told INTEGER CHECK (told >= 0),                        -- as in tell; NULL where the campaign has no tells
+  trial INTEGER NOT NULL REFERENCES trial (id),          -- the trial with those figures
+  PRIMARY KEY (campaign, number)
+) STRICT, WITHOUT ROWID;
 
 -- The figures of every epoch one by one: figure 0 is train_loss, then train_accuracy, valid_loss, valid_accuracy,
 -- test_loss, test_accuracy, seconds, valid_seconds. Plain SQL, so that any program unpacks `learning_curve`: the number
@@ -291,3 +302,26 @@ JOIN dataset d ON d.id = c.dataset
 JOIN recipe r ON r.id = c.recipe
 LEFT JOIN trial t ON t.campaign = c.id
 GROUP BY c.id;
+
+-- Trials that contradict an earlier one: the same network, data set, recipe, seed and evaluator, other figures. Times may
+-- differ. The figures of curves are compared as bytes: headers and columns of the first six figures.
+CREATE VIEW conflict AS
+SELECT b.id AS trial, a.id AS other, b.campaign, a.campaign AS other_campaign, r.space, r.arch, d.name AS dataset,
+       p.name AS recipe, b.seed, a.epochs AS other_epochs, b.epochs, a.valid_accuracy AS other_valid_accuracy,
+       b.valid_accuracy, a.test_accuracy AS other_test_accuracy, b.test_accuracy
+FROM trial b
+CROSS JOIN trial a ON a.architecture = b.architecture AND a.id < b.id AND a.dataset = b.dataset AND a.recipe = b.recipe
+  AND a.seed IS b.seed AND a.outcome = 'ok' AND b.outcome = 'ok'
+CROSS JOIN campaign ac ON ac.id = a.campaign
+CROSS JOIN campaign bc ON bc.id = b.campaign AND bc.space_options = ac.space_options AND bc.evaluator = ac.evaluator
+  AND bc.evaluator_options = ac.evaluator_options
+CROSS JOIN architecture r ON r.id = b.architecture
+CROSS JOIN dataset d ON d.id = b.dataset
+CROSS JOIN recipe p ON p.id = b.recipe
+WHERE a.epochs <> b.epochs OR a.train_loss IS NOT b.train_loss OR a.train_accuracy IS NOT b.train_accuracy
+  OR a.valid_loss IS NOT b.valid_loss OR a.valid_accuracy IS NOT b.valid_accuracy OR a.test_loss IS NOT b.test_loss
+  OR a.test_accuracy IS NOT b.test_accuracy
+  OR (SELECT hex(substr(data, 1, 192)) || hex(substr(data, 257, cast(substr(data, 197, 8) AS INTEGER) - 256)) FROM learning_curve
+      WHERE trial = a.id) IS NOT
+     (SELECT hex(substr(data, 1, 192)) || hex(substr(data, 257, cast(substr(data, 197, 8) AS INTEGER) - 256)) FROM learning_curve
+      WHERE trial = b.id);

@@ -94,6 +94,7 @@ nas_status nas_cmd_db(nas_cli *cli, int argc, const char **argv, nas_err *err) {
                                       {"query", "show everything known about one architecture", nas_db_query_verb},
                                       {"curve", "show the training curve of one trial", nas_db_curve_verb},
                                       {"import", "import a CSV or JSON table", nas_db_import_verb},
+                                      {"merge", "make one table of several", nas_db_merge_verb},
                                       {"export", "write all trials as CSV or JSON", nas_db_export_verb},
                                       {"verify", "check that a table is sound", nas_db_verify_verb},
                                       {"migrate", "bring an older table to this version", nas_db_migrate_verb},

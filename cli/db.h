@@ -34,6 +34,7 @@ nas_status nas_db_curve_verb(nas_cli *cli, int argc, const char **argv, nas_err 
 nas_status nas_db_export_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_verify_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_migrate_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
+nas_status nas_db_merge_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_import_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_sql_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 #endif

@@ -184,7 +184,7 @@ static void version_1_is_migrated(void **state) {
   assert_string_equal(fx_shell(path, "SELECT valid_accuracy, test_accuracy, seconds, peak_bytes, told FROM result"),
                       "30.7|29.9|8.0|5|0\n||||");
   assert_ok(nas_db_migrate(path, &from, nas_test_err()));
-  assert_int_equal(from, 3);
+  assert_int_equal(from, 4);
   assert_false(nas_file_exists(fx_path("old one.db.migrating")));
 }
 
@@ -231,13 +231,36 @@ static void version_2_is_migrated(void **state) {
   nas_db_close(db);
 }
 
+/* Version 3 is this one without repetitions. */
+static void version_3_is_migrated(void **state) {
+  (void)state;
+  const char *path = fx_path("three.db");
+  int from;
+  assert_int_equal(
+      nas_run(
+          NULL, NULL,
+          "sqlite3 '%s' < '%s/tests/bench-db/schema_v3.sql' && sqlite3 '%s' \"PRAGMA application_id = 1851880291; "
+          "PRAGMA user_version = 3;"
+          "INSERT INTO dataset VALUES (1, 'shapes@1', '', 'd', 's', 1, 2, 3, 1, 4, 4, 10, 'train', 'valid', 'test');"
+          "INSERT INTO recipe VALUES (1, 'quick@1', '', '');"
+          "INSERT INTO campaign VALUES (1, 'c', '', 'toy@1', '', 'train@1', '', 'random@1', '', 7, 'p', 'm', 1, 1, 0);"
+          "INSERT INTO event VALUES (1, 1, 5.5, 'begun', NULL, NULL, 'x');"
+          "INSERT INTO message VALUES (1, 0, 0, 'prompt', 'y', 3, 0.5);\"",
+          path, nas_source_folder(), path),
+      0);
+  assert_ok(nas_db_migrate(path, &from, nas_test_err()));
+  assert_int_equal(from, 3);
+  assert_string_equal(fx_shell(path, "SELECT e.kind, e.time, m.text, m.tokens FROM event e, message m"),
+                      "begun|5.5|y|3");
+}
+
 static void only_tables_are_migrated(void **state) {
   (void)state;
   const char *path = fx_path("foreign.db");
   int from;
   fx_shell(path, "CREATE TABLE t (x)");
   assert_fails(nas_db_migrate(path, &from, nas_test_err()), NAS_E_DB_UNREADABLE, "another program");
-  fx_shell(path, "PRAGMA application_id = 1851880291; PRAGMA user_version = 4");
+  fx_shell(path, "PRAGMA application_id = 1851880291; PRAGMA user_version = 5");
   assert_fails(nas_db_migrate(path, &from, nas_test_err()), NAS_E_DB_VERSION, "newer");
   assert_fails(nas_db_migrate(fx_path("none"), &from, nas_test_err()), NAS_E_NOT_FOUND, "no table");
   make_version_1(fx_path("broken.db"));
@@ -248,4 +271,4 @@ static void only_tables_are_migrated(void **state) {
 
 NAS_SUITE(DbCurve, NAS_CASE(packing_keeps_every_bit), NAS_CASE(packing_is_compact), NAS_CASE(broken_bytes_are_no_curve),
           NAS_CASE(plain_sql_reads_the_same_numbers), NAS_CASE(version_1_is_migrated), NAS_CASE(version_2_is_migrated),
-          NAS_CASE(only_tables_are_migrated))
+          NAS_CASE(version_3_is_migrated), NAS_CASE(only_tables_are_migrated))
