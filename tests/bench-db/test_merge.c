@@ -108,7 +108,7 @@ static void equal_trials_once_and_conflicts_kept(void **state) {
   /* A curve that differs in its middle only is a conflict too; other times are none. */
   fx_shell(fx_path("b.db"),
            "UPDATE trial SET test_accuracy = test_accuracy * 2 WHERE id = 3; UPDATE learning_curve SET "
-           "data = substr(data, 1, 256) || x'7f' || substr(data, 258) WHERE trial = 5");
+           "data = cast(substr(data, 1, 256) || x'7f' || substr(data, 258) AS BLOB) WHERE trial = 5");
   assert_ok(merge("a.db", "b.db", "e.db"));
   assert_string_equal(fx_shell(fx_path("e.db"), "SELECT group_concat(other) FROM conflict"), "5");
 }
