@@ -57,11 +57,14 @@ static const check checks[] = {
      "' and trained with ' || m.value FROM trial t JOIN metric m ON m.trial = t.id WHERE m.name = 'params' AND m.value "
      "<> t.params OR m.name = 'macs' AND m.value <> t.macs"},
     {"asks are contiguous", false,
-     "SELECT 'campaign ' || campaign || ' has ' || count(*) || ' trials with numbers up to ' || max(number) FROM (SELECT "
-     "campaign, number FROM trial UNION ALL SELECT campaign, number FROM repetition) GROUP BY campaign HAVING min(number) <> 0 OR max(number) <> count(*) - 1"},
+     "SELECT 'campaign ' || campaign || ' has ' || count(*) || ' trials with numbers up to ' || max(number) FROM "
+     "(SELECT "
+     "campaign, number FROM trial UNION ALL SELECT campaign, number FROM repetition) GROUP BY campaign "
+     "HAVING min(number) <> 0 OR max(number) <> count(*) - 1"},
     {"tells are contiguous", false,
      "SELECT 'campaign ' || campaign || ' has ' || count(*) || ' results with places up to ' || max(told) FROM (SELECT "
-     "campaign, told FROM tell UNION ALL SELECT campaign, told FROM repetition WHERE told IS NOT NULL) GROUP BY campaign HAVING min(told) <> 0 OR max(told) <> count(*) - 1"},
+     "campaign, told FROM tell UNION ALL SELECT campaign, told FROM repetition WHERE told IS NOT NULL) "
+     "GROUP BY campaign HAVING min(told) <> 0 OR max(told) <> count(*) - 1"},
     {"finished trials were told, and no others", false,
      "SELECT 'trial ' || t.id || iif(w.trial IS NULL, ' is finished but has no place in the order of results', ' is "
      "not finished, or of another campaign, but has a place in the order of results') FROM trial t LEFT JOIN tell w ON "
