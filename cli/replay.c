@@ -223,6 +223,8 @@ nas_status nas_cmd_replay(nas_cli *cli, int argc, const char **argv, nas_err *er
       "FILE --strategy A,B,... --seconds TIME|--budget N", 1, 1, flags,
       "Simulates strategies against a recorded table. A strategy is told the validation accuracy at\n"
       "the search epochs; a trial costs the recorded time of training so long and of one evaluation.\n"
+      "One of several fidelities (asha, hyperband, bohb) is told that after the epochs it asks for, and\n"
+      "a trial that goes on costs its further epochs; the table must have curves.\n"
       "An evaluation that begins before the budget ends is finished and counts. The choice of a run\n"
       "is its best validation accuracy at the search epochs; reported is what that architecture has\n"
       "at the report epochs: mean and standard deviation over runs, anytime regret, and pairwise\n"

@@ -42,9 +42,11 @@ static nas_status read_one(nas_replay_session *s, nas_contender *c, char *text, 
 }
 
 /* Opening it checks what the options alone do not say, before any run. */
-static nas_status check_one(const nas_replay_session *s, nas_contender *c, nas_err *err) {
+static nas_status check_one(nas_replay_session *s, nas_contender *c, nas_err *err) {
   nas_strategy *strategy;
-  NAS_TRY(nas_strategy_open(c->type->name, &c->settings, s->recorded.space, 0, &strategy, err));
+  if (c->type->propose && !s->recorded.table->curve) NAS_TRY(nas_replay_load_curves(&s->recorded, &s->source, err));
+  const nas_strategy_setup setup = {.space = s->recorded.space, .epochs = (int32_t)s->recorded.search_epochs};
+  NAS_TRY(nas_strategy_open_with(c->type->name, &c->settings, &setup, &strategy, err));
   nas_options_json(c->type->options, nas_strategy_options(strategy), &c->options);
   nas_strategy_close(strategy);
   return nas_str_check(&c->options, err);

@@ -144,7 +144,7 @@ static nas_status propose(nas_strategy *s, uint64_t number, nas_proposal *out, n
 extern const nas_strategy_type nas_strategy_bohb;
 const nas_strategy_type nas_strategy_bohb = {
     .name = "bohb",
-    .version = 1,
+    .version = 2,
     .summary = "Hyperband whose new architectures come from kernel densities of good and bad results",
     .citation = "Falkner et al., BOHB: Robust and Efficient Hyperparameter Optimization at Scale, ICML 2018",
     .options = options,

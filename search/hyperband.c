@@ -39,7 +39,7 @@ static nas_status hyperband_propose(nas_strategy *s, uint64_t number, nas_propos
 extern const nas_strategy_type nas_strategy_successive_halving;
 const nas_strategy_type nas_strategy_successive_halving = {
     .name = "successive-halving",
-    .version = 1,
+    .version = 2,
     .summary = "many short trainings, the best third goes on for three times as long, and so on",
     .citation =
         "Jamieson and Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, "
@@ -56,7 +56,7 @@ const nas_strategy_type nas_strategy_successive_halving = {
 extern const nas_strategy_type nas_strategy_hyperband;
 const nas_strategy_type nas_strategy_hyperband = {
     .name = "hyperband",
-    .version = 1,
+    .version = 2,
     .summary = "brackets of successive halving, from many short trainings to few full ones",
     .citation = "Li et al., Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization, JMLR 18, 2018",
     .options = hyperband_table,

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/map.h"
+
 /* An evaluation that runs. */
 typedef struct flight {
   double until;
   uint64_t number; /* of its ask */
   uint32_t row;
+  int32_t epochs; /* 0: the table has no curves */
 } flight;
 
 /* `running` is a heap with the next to end at the top. */
@@ -22,6 +25,9 @@ typedef struct simulation {
   flight *running;
   size_t n_running;
   uint64_t asks, begun, misses, misses_max; /* misses: proposals in a row that the table does not have */
+  int32_t *trained;                         /* epochs of each ask, where the table has curves */
+  size_t cap_trained;
+  int32_t best_epochs;
   double clock, best;
   bool open; /* may ask */
 } simulation;
@@ -75,21 +81,40 @@ static nas_status reject(simulation *s, uint64_t number, const nas_arch *arch, n
   return nas_strategy_tell(s->strategy, &tell, err);
 }
 
+/* Epochs of a proposal, noted for one that may go on with it; 0 where the table has no curves. */
+static nas_status note_epochs(simulation *s, const nas_proposal *p, int32_t *epochs, int32_t *before, nas_err *err) {
+  const nas_replay_table *t = s->plan->table;
+  *epochs = *before = 0;
+  if (!t->curve) return NAS_OK;
+  NAS_TRY(nas_grow(&s->trained, &s->cap_trained, (size_t)s->asks + 1, sizeof *s->trained, "the asks of a replay", err));
+  *epochs = p->epochs && p->epochs < t->epochs ? p->epochs : t->epochs;
+  if (p->continues && p->continues <= s->asks) *before = s->trained[p->continues - 1];
+  s->trained[s->asks] = *epochs;
+  return NAS_OK;
+}
+
+static double cost_of(const nas_replay_table *t, int64_t row, int32_t epochs, int32_t before) {
+  double full = t->seen[row].seconds;
+  return epochs ? full - (t->epochs - (epochs - before)) * t->epoch_seconds[row] : full;
+}
+
 static nas_status ask(simulation *s, nas_err *err) {
   const nas_replay_table *t = s->plan->table;
-  nas_arch arch;
-  nas_status status = nas_strategy_ask(s->strategy, s->asks, &arch, err);
+  nas_proposal p;
+  int32_t epochs, before;
+  nas_status status = nas_strategy_propose(s->strategy, s->asks, &p, err);
   if (status == NAS_E_EXHAUSTED) {
     s->open = false;
     s->run->end = NAS_REPLAY_EXHAUSTED;
     return NAS_OK;
   }
   if (status != NAS_OK) return status;
+  NAS_TRY(note_epochs(s, &p, &epochs, &before, err));
   uint64_t number = s->asks++;
-  int64_t row = nas_replay_table_find(t, &arch);
-  if (row == NAS_REPLAY_NO_ROW) return reject(s, number, &arch, err);
+  int64_t row = nas_replay_table_find(t, &p.arch);
+  if (row == NAS_REPLAY_NO_ROW) return reject(s, number, &p.arch, err);
   s->misses = 0;
-  push(s, (flight){s->clock + t->seen[row].seconds, number, (uint32_t)row});
+  push(s, (flight){s->clock + cost_of(t, row, epochs, before), number, (uint32_t)row, epochs});
   if (++s->begun >= s->plan->limits.evaluations) s->open = false;
   return NAS_OK;
 }
@@ -111,11 +136,13 @@ static nas_status note_choice(simulation *s, uint32_t row, nas_err *err) {
 
 static nas_status finish(simulation *s, const flight *f, nas_err *err) {
   const nas_replay_table *t = s->plan->table;
-  double accuracy = t->seen[f->row].valid_accuracy;
+  const double *curve = f->epochs ? &t->curve[(size_t)f->row * (size_t)t->epochs] : NULL;
+  double accuracy = curve && f->epochs < t->epochs ? curve[f->epochs - 1] : t->seen[f->row].valid_accuracy;
   bool ok = !isnan(accuracy);
   s->run->evaluations++;
-  if (ok && accuracy > s->best) {
+  if (ok && (f->epochs > s->best_epochs || (f->epochs == s->best_epochs && accuracy > s->best))) {
     s->best = accuracy;
+    s->best_epochs = f->epochs;
     NAS_TRY(note_choice(s, f->row, err));
   }
   nas_tell tell = {.number = f->number,
@@ -125,7 +152,9 @@ static nas_status finish(simulation *s, const flight *f, nas_err *err) {
                    .valid_loss = NAN,
                    .seconds = t->seen[f->row].seconds,
                    .params = t->params[f->row],
-                   .macs = t->macs[f->row]};
+                   .macs = t->macs[f->row],
+                   .valid_curve = curve,
+                   .n_curve = (size_t)f->epochs};
   return nas_strategy_tell(s->strategy, &tell, err);
 }
 
@@ -162,10 +191,14 @@ nas_status nas_replay_once(const nas_replay_plan *plan, uint64_t strategy_seed, 
                   .open = plan->limits.evaluations > 0 && plan->limits.seconds > 0};
   s.running = malloc(plan->limits.workers * sizeof *s.running);
   if (!s.running) return nas_fail_memory(err, "the simulated workers");
-  nas_status status =
-      nas_strategy_open(plan->strategy, plan->settings, plan->table->space, strategy_seed, &s.strategy, err);
+  const nas_strategy_setup setup = {.space = plan->table->space, .seed = strategy_seed, .epochs = plan->table->epochs};
+  nas_status status = nas_strategy_open_with(plan->strategy, plan->settings, &setup, &s.strategy, err);
+  if (status == NAS_OK && nas_strategy_type_of(s.strategy)->propose && !plan->table->curve)
+    status = nas_fail(err, NAS_E_UNSUPPORTED, plan->strategy,
+                      "it trains to several fidelities, and the table has no accuracy after each epoch");
   if (status == NAS_OK) status = simulate(&s, err);
   nas_strategy_close(s.strategy);
   free(s.running);
+  free(s.trained);
   return status;
 }

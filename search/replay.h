@@ -2,9 +2,10 @@
 #define NAS_SEARCH_REPLAY_H
 /* Replay: strategies against a recorded table instead of training, with the recorded costs as simulated time, after
  * the protocol of X. Dong, Y. Yang, "NAS-Bench-201", ICLR 2020, and X. Dong et al., "NATS-Bench", TPAMI 2021. The
- * strategy is the one of a live search (search/strategy.h); it is told the validation accuracy at the search fidelity.
- * Its choice is the architecture with the best of those; what counts is the choice's accuracy at the report fidelity,
- * which it never sees. */
+ * strategy is the one of a live search (search/strategy.h); it is told the validation accuracy at the search fidelity,
+ * or, if it asks for fewer epochs, after those. Its choice is the architecture with the best of those, at the most
+ * epochs that it has had a result of (the incumbent of Falkner et al., BOHB, ICML 2018); what counts is the choice's
+ * accuracy at the report fidelity, which it never sees. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,9 @@ typedef struct nas_replay_table {
   nas_replay_seen *seen;
   double *report_valid, *report_test, *params, *macs;
   double best_valid, best_test; /* the highest report figures; -infinity where there are none */
+  int32_t epochs;               /* the search fidelity; 0 without curves */
+  double *curve;                /* validation accuracy after each epoch up to there, row by row; or NULL */
+  double *epoch_seconds;        /* of training, by row; or NULL */
   uint32_t *slots;              /* row + 1, or 0: by the space's index, or by hash where it has none */
   size_t n_slots;
   bool by_index;
@@ -48,6 +52,12 @@ nas_status nas_replay_table_new(const nas_space *space, nas_replay_table **out, 
 void nas_replay_table_free(nas_replay_table *table);
 /* BAD_INPUT for an architecture that is there already or is none of the space, and for figures out of range. */
 nas_status nas_replay_table_add(nas_replay_table *table, const nas_replay_row *row, nas_err *err);
+/* Gives every row its curve, so that strategies of several fidelities can be replayed: `curve` has `epochs` accuracies
+ * (NaN: a trial of so many epochs fails) for each of the n rows, `epoch_seconds` the training time of one epoch. Both
+ * are copied. Once, when all rows are there. A trial of e epochs then costs e epochs of training and one evaluation;
+ * one that goes on with another, only its further epochs and one evaluation. */
+nas_status nas_replay_table_set_curves(nas_replay_table *table, int32_t epochs, const double *curve,
+                                       const double *epoch_seconds, nas_err *err);
 /* The row of an architecture, or NAS_REPLAY_NO_ROW. */
 int64_t nas_replay_table_find(const nas_replay_table *table, const nas_arch *arch);
 
@@ -103,7 +113,8 @@ typedef struct nas_replay_plan {
 
 /* The strategy's seed of a run: a function of both numbers, below 2^53. */
 uint64_t nas_replay_seed(uint64_t seed, uint64_t run);
-/* One run with this strategy seed into *out (which is overwritten). */
+/* One run with this strategy seed into *out (which is overwritten). UNSUPPORTED: a strategy of several fidelities on a
+ * table without curves. */
 nas_status nas_replay_once(const nas_replay_plan *plan, uint64_t strategy_seed, nas_replay_run *out, nas_err *err);
 /* All runs into out[0..runs-1] (zeroed by the caller; clear each, also after an error). An error is that of the first
  * run that fails. */

@@ -1,6 +1,7 @@
 #include "search/replay_load.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void nas_replay_recorded_close(nas_replay_recorded *r) {
@@ -148,6 +149,86 @@ nas_status nas_replay_load(const nas_replay_source *source, nas_replay_recorded 
   return nas_fail(err, NAS_E_NOT_FOUND, source->path,
                   "no architecture has validation accuracies on %s after %lld epochs and after %lld", out->dataset,
                   (long long)out->search_epochs, (long long)out->report_epochs);
+}
+
+/* ---- the curves ---- */
+
+/* Fills one epoch of all rows' curves and their training times; false when a row has none. */
+static nas_status read_epoch(const nas_replay_recorded *r, nas_bench_where *where, int32_t epoch, double *curve,
+                             bool *complete, nas_err *err) {
+  const nas_replay_table *t = r->table;
+  const double *column;
+  where->epoch = epoch == r->search_epochs && where->epochs == r->search_epochs ? 0 : epoch;
+  NAS_TRY(nas_bench_column(r->bench, "valid_accuracy", where, &column, err));
+  for (size_t i = 0; i < nas_bench_cells(r->bench); i++) {
+    int64_t row = nas_replay_table_find(t, &nas_bench_cell_at(r->bench, i)->genes);
+    if (row == NAS_REPLAY_NO_ROW) continue;
+    curve[(size_t)row * (size_t)r->search_epochs + (size_t)epoch - 1] = column[i];
+    if (isnan(column[i])) *complete = false;
+  }
+  return NAS_OK;
+}
+
+static nas_status read_curves(const nas_replay_recorded *r, const nas_replay_source *source, int64_t epochs,
+                              double *curve, bool *complete, nas_err *err) {
+  nas_bench_where where = {.dataset = r->dataset, .recipe = source->recipe, .epochs = epochs, .seed = NAS_BENCH_MEAN};
+  *complete = true;
+  for (int32_t e = 1; e <= r->search_epochs && *complete; e++) {
+    nas_err none = {0};
+    nas_status status = read_epoch(r, &where, e, curve, complete, &none);
+    if (status == NAS_E_NOT_FOUND) *complete = false;
+    else if (status != NAS_OK) {
+      if (err) *err = none;
+      return status;
+    }
+  }
+  return NAS_OK;
+}
+
+/* Training time of an epoch: that of the search runs, else of the report runs. */
+static nas_status read_times(const nas_replay_recorded *r, const nas_replay_source *source, double *seconds,
+                             nas_err *err) {
+  const double *columns[2] = {NULL, NULL};
+  const int64_t epochs[2] = {r->search_epochs, r->report_epochs};
+  for (int i = 0; i < 2; i++) {
+    const nas_bench_where where = {
+        .dataset = r->dataset, .recipe = source->recipe, .epochs = epochs[i], .seed = NAS_BENCH_MEAN};
+    nas_err none;
+    nas_status status = nas_bench_column(r->bench, "train_seconds_per_epoch", &where, &columns[i], &none);
+    if (status == NAS_E_NOT_FOUND && i == 0) columns[0] = NULL;
+    else if (status != NAS_OK) {
+      if (err) *err = none;
+      return status;
+    }
+  }
+  for (size_t i = 0; i < nas_bench_cells(r->bench); i++) {
+    int64_t row = nas_replay_table_find(r->table, &nas_bench_cell_at(r->bench, i)->genes);
+    if (row == NAS_REPLAY_NO_ROW) continue;
+    double own = columns[0] ? columns[0][i] : NAN;
+    seconds[row] = isnan(own) ? columns[1][i] : own;
+  }
+  return NAS_OK;
+}
+
+nas_status nas_replay_load_curves(nas_replay_recorded *r, const nas_replay_source *source, nas_err *err) {
+  size_t n = r->table->n;
+  double *curve = calloc(n * (size_t)r->search_epochs + 1, sizeof *curve), *seconds = calloc(n + 1, sizeof *seconds);
+  bool complete = false;
+  nas_status status = curve && seconds ? NAS_OK : nas_fail_memory(err, "the curves of a replay");
+  if (status == NAS_OK && !r->timed)
+    status = nas_fail(err, NAS_E_BAD_INPUT, source->path, "strategies of several fidelities need training times");
+  if (status == NAS_OK) status = read_curves(r, source, r->search_epochs, curve, &complete, err);
+  if (status == NAS_OK && !complete) status = read_curves(r, source, r->report_epochs, curve, &complete, err);
+  if (status == NAS_OK && !complete)
+    status = nas_fail(err, NAS_E_NOT_FOUND, source->path,
+                      "the table does not have the validation accuracy after each of the %lld epochs, which strategies "
+                      "of several fidelities need",
+                      (long long)r->search_epochs);
+  if (status == NAS_OK) status = read_times(r, source, seconds, err);
+  if (status == NAS_OK) status = nas_replay_table_set_curves(r->table, (int32_t)r->search_epochs, curve, seconds, err);
+  free(curve);
+  free(seconds);
+  return status;
 }
 
 nas_status nas_replay_defaults(const nas_strategy_type *type, nas_settings *out, nas_err *err) {

@@ -30,6 +30,10 @@ typedef struct nas_replay_recorded {
  * UNKNOWN_NAME for the data set; NOT_FOUND for epochs that the table does not have; UNSUPPORTED for a space that this
  * program does not have. Close *out in any case. */
 nas_status nas_replay_load(const nas_replay_source *source, nas_replay_recorded *out, nas_err *err);
+/* Gives the table of a load its curves, for strategies of several fidelities: the validation accuracy after each epoch
+ * up to the search fidelity, of the search runs or, where those have no curves, of the report runs. NOT_FOUND: neither
+ * has them; BAD_INPUT: rows without times. Once. */
+nas_status nas_replay_load_curves(nas_replay_recorded *recorded, const nas_replay_source *source, nas_err *err);
 void nas_replay_recorded_close(nas_replay_recorded *recorded);
 
 /* What a replay sets differently from a live search, unless told otherwise: an option `unique` is false, because each

@@ -34,6 +34,8 @@ void nas_replay_table_free(nas_replay_table *t) {
   free(t->report_test);
   free(t->params);
   free(t->macs);
+  free(t->curve);
+  free(t->epoch_seconds);
   free(t->slots);
   free(t);
 }
@@ -120,5 +122,17 @@ nas_status nas_replay_table_add(nas_replay_table *t, const nas_replay_row *row, 
   if (row->report_valid > t->best_valid) t->best_valid = row->report_valid;
   if (row->report_test > t->best_test) t->best_test = row->report_test;
   *slot = (uint32_t)++t->n;
+  return NAS_OK;
+}
+
+nas_status nas_replay_table_set_curves(nas_replay_table *t, int32_t epochs, const double *curve,
+                                       const double *epoch_seconds, nas_err *err) {
+  size_t all = t->n * (size_t)epochs;
+  t->curve = malloc((all + 1) * sizeof *t->curve);
+  t->epoch_seconds = malloc((t->n + 1) * sizeof *t->epoch_seconds);
+  if (!t->curve || !t->epoch_seconds) return nas_fail_memory(err, "the curves of a replay");
+  memcpy(t->curve, curve, all * sizeof *curve);
+  memcpy(t->epoch_seconds, epoch_seconds, t->n * sizeof *epoch_seconds);
+  t->epochs = epochs;
   return NAS_OK;
 }

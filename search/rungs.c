@@ -135,12 +135,21 @@ nas_status nas_brackets_propose(nas_strategy *s, const nas_brackets_rules *rules
   return status;
 }
 
+/* An architecture that was refused before its first step never took part: another one gets its place. */
+static bool gives_way(nas_bracket *k, const nas_tell *t) {
+  if (t->outcome != NAS_OUTCOME_REJECTED || !is_lowest(k)) return false;
+  for (size_t m = 0; m < k->asked; m++)
+    if (k->members[m].asked == t->number) k->members[m] = k->members[--k->asked];
+  return true;
+}
+
 nas_status nas_brackets_tell(nas_strategy *s, const nas_tell *t, nas_err *err) {
   nas_brackets *b = nas_strategy_state(s);
   NAS_TRY(nas_archive_tell(&b->archive, t, err));
   for (size_t i = 0; i < b->n_open; i++) {
     nas_bracket *k = &b->open[i];
     if (k->id != b->bracket_of[t->number]) continue;
+    if (gives_way(k, t)) break;
     for (size_t m = 0; m < k->asked; m++)
       if (k->members[m].asked == t->number && nas_tell_ok(t)) k->members[m].value = t->valid_accuracy;
     k->told++;
