@@ -4,7 +4,6 @@
  * al., Hyperband, JMLR 18, 2018): all members of a rung are trained to its epochs, the best 1/eta of them go on to the
  * next. What is rejected before its first step makes room for another. A worker never waits for a rung to fill: while
  * all open brackets wait for results, the next one begins. */
- * all open brackets wait for results, the next one begins. */
 #include "search/archive.h"
 #include "search/seen.h"
 
