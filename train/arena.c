@@ -27,9 +27,12 @@ static void touch(void *arg, int32_t buffer, nas_access access) {
 }
 
 static void visit_branches(const nas_step *s, nas_access access, bool gradients, nas_visitor see, void *arg) {
+  int32_t gram = NAS_NO_BUFFER; /* of a fan's branches the same one */
   for (int32_t i = 0; i < s->call.n_branches; i++) {
     const nas_branch *b = s->call.branch[i];
-    see(arg, b->z_buffer, access);
+    if (!b->folded) see(arg, b->z_buffer, access);
+    if (b->folded && !s->fan) see(arg, b->x_buffer, NAS_READ);
+    if (b->folded && b->gram_buffer != gram) see(arg, gram = b->gram_buffer, access);
     see(arg, b->stats_buffer, access);
     if (gradients && b->dy_buffer != NAS_NO_BUFFER) see(arg, b->dy_buffer, NAS_READ);
   }

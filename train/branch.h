@@ -3,7 +3,8 @@
 /* A branch is one [ReLU] -> convolution -> batch norm on its way into a sum, in f32 training. The convolution runs with
  * the others that read the same value (conv_fan.h) and leaves z and its statistics; whatever sums the branch
  * (weighted_sum.h) applies the norm while adding. Backward, the sum leaves the factors of dz = a dy + b (z - mean) + c
- * and the fan forms dz a few images at a time, so neither the normalised value nor dz is ever written as a whole. */
+ * and the fan forms dz a few images at a time, so neither the normalised value nor dz is ever written as a whole. A
+ * folded branch (folded.h) has no z either. */
 #include "train/norm.h"
 #include "train/op.h"
 
@@ -14,6 +15,11 @@ typedef struct nas_branch {
   float *z, *stats; /* the convolution's output [N,H,W,C]; NAS_BRANCH_STATS numbers per channel */
   const float *dy;  /* the gradient of the sum */
   int32_t z_buffer, stats_buffer, dy_buffer; /* of the plan */
+  /* Of a folded branch: its fan's input, whether a ReLU follows that, and what the fan finds out about it. */
+  bool folded, relu;
+  const float *x;
+  float *gram;
+  int32_t x_buffer, gram_buffer;
 } nas_branch;
 
 /* Slots of param and grad. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "train/direct_pack.h"
+#include "train/folded.h"
 #include "train/weighted_sum.h"
 
 /* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. */
@@ -24,6 +25,7 @@ typedef struct fan {
   int64_t side;                  /* vectors of x side by side in the gradient by x */
   chunk *chunks;
   int32_t n_chunks;
+  bool convolves, folds; /* whether there are branches with a z, and without */
 } fan;
 
 static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -65,7 +67,8 @@ static nas_status find_chunks(const nas_call *c, fan *f, nas_err *err) {
   for (int32_t i = 0; i < c->n_branches;) {
     int64_t kernel = c->branch[i]->site.attrs.kernel_h, n = 0;
     int32_t first = i;
-    for (; i < c->n_branches && c->branch[i]->site.attrs.kernel_h == kernel; i++) n += each;
+    for (; i < c->n_branches && c->branch[i]->site.attrs.kernel_h == kernel; i++) n += c->branch[i]->folded ? 0 : each;
+    if (n == 0) continue; /* branches of one size fold all or none */
     int64_t size = n % most == 0 || n < most ? most : n % 2 == 0 && most > 2 ? 2 : most;
     nas_direct_shape s = shape_of(c->branch[first], false);
     for (int64_t v = 0; v < n; v++) {
@@ -104,6 +107,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->tiles = c->site.batch / f->images;
   f->height = in.h;
   f->width = in.w;
+  for (int32_t i = 0; i < c->n_branches; i++) *(c->branch[i]->folded ? &f->folds : &f->convolves) = true;
   f->together = images_together(f, f->outs);
   f->together_dx = images_together(f, f->ins);
   for (int32_t i = 0; i < c->n_branches; i++) f->pad = larger(f->pad, c->branch[i]->site.attrs.pad);
@@ -116,11 +120,17 @@ static nas_status prepare(nas_call *c, nas_err *err) {
     nas_direct_shape s = shape_of(c->branch[i], true);
     if (c->wants_dx[0]) f->data += vectors * nas_direct_packed(&s);
   }
+  nas_direct_shape square = {f->ins, f->ins, 1, true};
+  if (f->folds && c->wants_dx[0]) f->data += vectors * nas_direct_packed(&square);
   int64_t x = align64(4 * f->images * f->image * f->ins), dz = align64(4 * f->images * f->image * f->outs);
+  int64_t tile = align64(4 * f->images * in.h * in.w * f->ins);
   c->forward_scratch = x + align64(4 * f->weights) + 2 * align64(4 * f->outs) +
                        align64(c->n_branches * f->outs * (int64_t)sizeof(nas_moments));
-  c->backward_scratch = x + align64(4 * f->weights) + align64(4 * f->data) + c->n_branches * dz +
-                        align64(4 * f->images * in.h * in.w * f->ins);
+  c->backward_scratch = x + align64(4 * f->weights) + align64(4 * f->data) + c->n_branches * dz + tile;
+  if (!f->folds) return NAS_OK;
+  int64_t squares = align64(4 * f->ins * f->ins);
+  c->forward_scratch += nas_gram_scratch(f->ins, f->images * in.h * in.w) + 2 * squares + align64(16 * f->ins);
+  c->backward_scratch += tile + 3 * squares + align64(4 * (f->ins + 16));
   return NAS_OK;
 }
 
@@ -143,7 +153,8 @@ static int64_t find_windows(const fan *f, const float *image, int64_t row, int64
   for (int64_t k = 0; k < kernel; k++) {
     int64_t from = row + k - pad;
     if (from < 0 || from >= f->height) continue;
-    out[n++] = (nas_direct_window){image + pixel_at(f, from, -pad, channels), w + k * next, length, border, border};
+    out[n++] = (nas_direct_window){
+        image + pixel_at(f, from, -pad, channels), w + k * next, length, f->image * channels, border, border};
   }
   return n;
 }
@@ -175,7 +186,6 @@ static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64
                       .width = f->width / pixels,
                       .step = pixels * f->ins,
                       .images = f->together,
-                      .x_next = f->image * f->ins,
                       .y_next = f->height * rows,
                       .vectors = (int32_t)k->vectors};
   for (int64_t v = 0; v < k->vectors; v++) {
@@ -193,6 +203,18 @@ static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64
   }
 }
 
+/* The statistics of the folded branches. */
+static void close_gram(const nas_call *c, nas_gram *gram, void *room) {
+  bool closed = false;
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    const nas_branch *b = c->branch[i];
+    if (!b->folded) continue;
+    if (!closed) nas_gram_close(gram, b->gram);
+    closed = true;
+    nas_folded_statistics(b, (double)gram->seen, room);
+  }
+}
+
 static void forward(const nas_call *c) {
   const fan *f = c->prepared;
   char *scratch = c->scratch;
@@ -203,17 +225,24 @@ static void forward(const nas_call *c) {
   memset(x, 0, (size_t)numbers * sizeof *x);
   memset(all, 0, (size_t)(c->n_branches * f->outs) * sizeof *all);
   pack_chunks(c, f, packed);
+  nas_gram gram;
+  if (f->folds) nas_gram_begin(&gram, f->ins, c->relu_in, rows, scratch);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
-    fill_tile(c, f, (const float *)c->x[0] + tile * rows * f->ins, x);
+    const float *from = (const float *)c->x[0] + tile * rows * f->ins;
+    if (f->folds) nas_gram_add(&gram, from, rows);
+    if (f->convolves) fill_tile(c, f, from, x);
     for (int32_t i = 0; i < f->n_chunks; i++) forward_chunk(c, f, &f->chunks[i], tile, x, packed);
     for (int32_t i = 0; i < c->n_branches; i++) {
+      if (c->branch[i]->folded) continue;
       const float *z = c->branch[i]->z + tile * rows * f->outs;
       nas_kernels()->moments(z, z, rows, f->outs, sum, square);
       nas_norm_merge(all + i * f->outs, (double)(tile * rows), z, sum, square, (double)rows, f->outs);
     }
   }
+  if (f->folds) close_gram(c, &gram, (char *)scratch + nas_gram_scratch(f->ins, rows));
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
+    if (b->folded) continue;
     nas_norm norm = nas_branch_norm(b);
     nas_norm_close(&norm, all + i * f->outs, (double)(f->tiles * rows), b->stats, nas_branch_stats(b, NAS_STATS_SCALE),
                    nas_branch_stats(b, NAS_STATS_SHIFT));
@@ -266,29 +295,54 @@ static void unpack_gradients(const nas_call *c, const fan *f, const float *total
   }
 }
 
-/* Weights for the gradient by x: for each `side` vectors of x, all branches'. */
-static void pack_data(const nas_call *c, const fan *f, float *packed) {
-  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side)
+static void pack_side(const fan *f, float **packed, const float *plain, const nas_direct_shape *s, int64_t v,
+                      const float *scale) {
+  for (int64_t slot = 0; slot < f->side; slot++) nas_direct_pack(*packed, plain, s, v + slot, slot, f->side, scale);
+  *packed += f->side * nas_direct_packed(s);
+}
+
+/* Weights for the gradient by x: for each `side` vectors of x, all branches', and the square of the folded ones. */
+static void pack_data(const nas_call *c, const fan *f, float *packed, const float *square) {
+  const nas_direct_shape own = {f->ins, f->ins, 1, true};
+  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side) {
     for (int32_t i = 0; i < c->n_branches; i++) {
-      nas_direct_shape s = shape_of(c->branch[i], true);
-      for (int64_t slot = 0; slot < f->side; slot++)
-        nas_direct_pack(packed, c->branch[i]->param[NAS_EDGE_WEIGHT], &s, v + slot, slot, f->side, NULL);
-      packed += f->side * nas_direct_packed(&s);
+      const nas_branch *b = c->branch[i];
+      nas_direct_shape s = shape_of(b, true);
+      pack_side(f, &packed, b->param[NAS_EDGE_WEIGHT], &s, v, b->folded ? nas_branch_stats(b, NAS_STATS_A) : NULL);
     }
+    if (f->folds) pack_side(f, &packed, square, &own, v, NULL);
+  }
+}
+
+/* What the norms of the folded branches return: a square matrix by which x - mean is multiplied, and a constant. */
+static void find_square(const nas_call *c, const fan *f, float *square, float *shift, float *room) {
+  memset(square, 0, (size_t)(f->ins * f->ins) * sizeof *square);
+  memset(shift, 0, (size_t)(f->ins + 16) * sizeof *shift);
+  for (int32_t i = 0; i < c->n_branches; i++)
+    if (c->branch[i]->folded) nas_folded_return(c->branch[i], square, shift, room);
+  for (int64_t k = f->ins; k < 16; k++) shift[k] = shift[k - f->ins];
+}
+
+/* One row of numbers that have no border, of this image and the next ones. */
+static nas_direct_window flat_window(const fan *f, const float *tile, int64_t image, int64_t row, int64_t channels,
+                                     int64_t pixels, const float *w) {
+  int64_t n = f->width * channels;
+  return (nas_direct_window){
+      .x = tile + (image * f->height + row) * n, .w = w, .length = pixels * channels, .next = f->height * n};
 }
 
 /* dx = dplus + what came back from all branches, where the ReLU let x through. */
 static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const float *x, float *const *dz,
-                          const float *packed) {
+                          const float *centred, const float *shift, const float *packed) {
   int64_t pixels = nas_direct_pixels(f->ins), rows = f->width * f->ins, at = tile * f->images * f->height * rows;
   const float *dplus = c->dplus[0];
   const nas_kernel_set *kernels = nas_kernels();
-  nas_direct_window windows[NAS_LAYER_INPUTS_MAX * KERNEL_MAX];
+  int64_t own = f->side * 16 * pixels * f->ins, outs = tile * f->images * f->height * f->width * f->outs;
+  nas_direct_window windows[NAS_LAYER_INPUTS_MAX * KERNEL_MAX + 1];
   nas_direct_row r = {.windows = windows,
                       .width = f->width / pixels,
                       .step = pixels * f->outs,
                       .images = f->together_dx,
-                      .x_next = f->image * f->outs,
                       .y_next = f->height * rows,
                       .vectors = (int32_t)f->side};
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side) {
@@ -299,16 +353,22 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
         r.n_windows = 0;
         for (int32_t i = 0; i < c->n_branches; i++) {
           nas_direct_shape s = shape_of(c->branch[i], true);
-          r.n_windows += find_windows(f, dz[i] + image * f->image * f->outs, row, f->outs, s.kernel, pixels, packed,
-                                      nas_direct_length(&s) * 16 * f->side, windows + r.n_windows);
+          if (c->branch[i]->folded)
+            windows[r.n_windows++] = flat_window(f, c->branch[i]->dy + outs, image, row, f->outs, pixels, packed);
+          else
+            r.n_windows += find_windows(f, dz[i] + image * f->image * f->outs, row, f->outs, s.kernel, pixels, packed,
+                                        nas_direct_length(&s) * 16 * f->side, windows + r.n_windows);
           packed += f->side * nas_direct_packed(&s);
         }
+        if (f->folds)
+          windows[r.n_windows++] = flat_window(f, centred, image, row, f->ins, pixels, packed), packed += own;
         int64_t from = (image * f->height + row) * rows + 16 * v;
         for (int64_t k = 0; k < f->side; k++, from += 16) {
           r.pitch[k] = pixels * f->ins;
           r.y[k] = (float *)c->dx[0] + at + from;
           r.plus[k] = dplus ? dplus + at + from : NULL;
           r.mask[k] = c->relu_in ? x + from : NULL;
+          r.shift[k] = f->folds ? shift + 16 * (v + k) : NULL;
         }
         kernels->direct_row(&r);
       }
@@ -321,21 +381,32 @@ static void backward(const nas_call *c) {
   int64_t numbers = f->images * f->image, rows = f->images * f->height * f->width;
   float *bordered = take(&scratch, numbers * f->ins, 4), *total = take(&scratch, f->weights, 4);
   float *packed = take(&scratch, f->data, 4), *dz[NAS_LAYER_INPUTS_MAX] = {NULL};
+  float *made = take(&scratch, rows * f->ins, 4), *centred = NULL, *square = NULL, *shift = NULL;
+  const float *mean = NULL;
   for (int32_t i = 0; i < c->n_branches; i++) {
+    if (c->branch[i]->folded) mean = c->branch[i]->gram;
+    if (c->branch[i]->folded) continue;
     dz[i] = take(&scratch, numbers * f->outs, 4);
     memset(dz[i], 0, (size_t)(numbers * f->outs) * sizeof(float));
   }
-  float *made = take(&scratch, rows * f->ins, 4);
+  if (f->folds && c->dx[0]) {
+    centred = take(&scratch, rows * f->ins, 4);
+    square = take(&scratch, f->ins * f->ins, 4);
+    shift = take(&scratch, f->ins + 16, 4);
+    find_square(c, f, square, shift, (float *)(void *)scratch);
+  }
   memset(bordered, 0, (size_t)(numbers * f->ins) * sizeof *bordered);
   memset(total, 0, (size_t)f->weights * sizeof *total);
-  if (c->dx[0]) pack_data(c, f, packed);
+  if (c->dx[0]) pack_data(c, f, packed, square);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
     const float *x = (const float *)c->x[0] + tile * rows * f->ins;
     if (c->source) nas_weighted_sum_part(c->source, tile * rows * f->ins, rows * f->ins, made), x = made;
-    fill_tile(c, f, x, bordered);
-    for (int32_t i = 0; i < c->n_branches; i++) form_dz(f, c->branch[i], tile, dz[i]);
+    if (f->convolves) fill_tile(c, f, x, bordered);
+    for (int32_t i = 0; i < c->n_branches; i++)
+      if (!c->branch[i]->folded) form_dz(f, c->branch[i], tile, dz[i]);
     for (int32_t i = 0; i < f->n_chunks; i++) weight_gradient(f, &f->chunks[i], bordered, dz, total);
-    if (c->dx[0]) data_gradient(c, f, tile, x, dz, packed);
+    if (centred) nas_kernels()->center(centred, x, c->relu_in, mean, rows, f->ins);
+    if (c->dx[0]) data_gradient(c, f, tile, x, dz, centred, shift, packed);
   }
   unpack_gradients(c, f, total);
 }

@@ -8,6 +8,7 @@
 #include "train/conv_edge.h"
 #include "train/conv_fan.h"
 #include "train/direct_fan.h"
+#include "train/folded.h"
 #include "train/kernels/kernels.h"
 #include "train/plan_internal.h"
 #include "train/weighted_sum.h"
@@ -177,7 +178,7 @@ static int by_geometry(const void *a, const void *b) {
 static nas_status new_branch(lowering *l, const edge *e, nas_branch **out, nas_err *err) {
   nas_plan *p = l->p;
   nas_branch *b = &p->branches[p->n_branches++];
-  *b = (nas_branch){.dy_buffer = NAS_NO_BUFFER};
+  *b = (nas_branch){.dy_buffer = NAS_NO_BUFFER, .relu = e->relu};
   b->site = nas_node_site(l->g, e->conv, p->options.batch, p->options.mode);
   bind_params(l, e->conv, b->param, b->grad, NAS_EDGE_WEIGHT);
   bind_params(l, e->norm, b->param, b->grad, NAS_EDGE_GAMMA);
@@ -187,12 +188,31 @@ static nas_status new_branch(lowering *l, const edge *e, nas_branch **out, nas_e
   return nas_plan_add_buffer(p, NAS_BRANCH_STATS * b->site.out.c * (int64_t)sizeof(float), &b->stats_buffer, err);
 }
 
+/* Which kernel runs a fan, and which of its branches do without a z. */
+static nas_status choose_fan(lowering *l, nas_step *s, nas_err *err) {
+  nas_call *c = &s->call;
+  s->kernel = &nas_conv_fan;
+  c->wants_dx[0] = l->p->buffers[s->x[0]].wants_grad;
+  if (!nas_kernels()->direct || !nas_direct_fan_fits(c)) return NAS_OK;
+  s->kernel = &nas_direct_fan;
+  int32_t gram = NAS_NO_BUFFER;
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    nas_branch *b = c->branch[i];
+    if (!nas_folds(b)) continue;
+    int64_t bytes = nas_gram_numbers(b->site.out.c) * (int64_t)sizeof(float);
+    if (gram == NAS_NO_BUFFER) NAS_TRY(nas_plan_add_buffer(l->p, bytes, &gram, err));
+    b->folded = true;
+    b->x_buffer = s->x[0];
+    b->gram_buffer = gram;
+  }
+  return NAS_OK;
+}
+
 /* Plans the fan of v's source: v and all other branches of that value, as many as a step takes. */
 static nas_status need_branch(lowering *l, nas_value v, nas_err *err) {
   edge e, other;
   if (l->branch[v] || !is_branch(l, v, &e)) return NAS_OK;
   nas_step s = nas_plan_sum_step(l->p, 0);
-  s.kernel = &nas_conv_fan;
   s.fan = true;
   s.call.relu_in = e.relu;
   s.call.bf16 = l->p->options.bf16;
@@ -205,8 +225,7 @@ static nas_status need_branch(lowering *l, nas_value v, nas_err *err) {
       NAS_TRY(new_branch(l, &other, &s.call.branch[s.call.n_branches++], err));
   }
   qsort(s.call.branch, (size_t)s.call.n_branches, sizeof *s.call.branch, by_geometry);
-  s.call.wants_dx[0] = l->p->buffers[s.x[0]].wants_grad;
-  if (nas_kernels()->direct && nas_direct_fan_fits(&s.call)) s.kernel = &nas_direct_fan;
+  NAS_TRY(choose_fan(l, &s, err));
   return finish(l, &s, err);
 }
 

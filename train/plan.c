@@ -86,6 +86,10 @@ static void resolve(nas_plan *p) {
     b->z = address(p, b->z_buffer);
     b->stats = address(p, b->stats_buffer);
     b->dy = address(p, b->dy_buffer);
+    if (!b->folded) continue;
+    b->z = NULL;
+    b->x = address(p, b->x_buffer);
+    b->gram = address(p, b->gram_buffer);
   }
 }
 

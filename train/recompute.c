@@ -18,6 +18,8 @@ static int32_t maker_of(const nas_plan *p, int32_t b, const bool *kept) {
   if (s->node != NAS_NO_VALUE || !s->call.n_branches || s->plus != NAS_NO_BUFFER) return -1;
   for (int32_t i = 0; i < s->call.site.n_in; i++)
     if (!kept[s->x[i]]) return -1;
+  for (int32_t i = 0; i < s->call.n_branches; i++)
+    if (s->call.branch[i]->folded) return -1;
   return found;
 }
 
@@ -28,6 +30,8 @@ static bool read_elsewhere(const nas_plan *p, int32_t b) {
     for (int32_t k = 0; k < s->call.site.n_in; k++)
       if (!s->fan && s->x[k] == b && s->kernel->reads & NAS_READS_X) return true;
     if (s->y == b && s->kernel->reads & NAS_READS_Y) return true;
+    for (int32_t k = 0; k < s->call.n_branches; k++)
+      if (s->call.branch[k]->folded && s->call.branch[k]->x_buffer == b) return true;
   }
   return false;
 }

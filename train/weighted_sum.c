@@ -17,65 +17,105 @@ static void FN(forward)(const nas_call *c) {
 #include <string.h>
 
 #include "train/branch.h"
+#include "train/folded.h"
 #include "train/kernels/kernels.h"
 #define NAS_TEMPLATE "train/weighted_sum.c"
 #include "train/op_template.h"
 
 /* Numbers of y that stay in the first-level cache while all terms are added, and of dy in the second-level one. */
-enum { FORWARD_BLOCK = 4096, BACKWARD_BLOCK = 32768 };
+enum { FORWARD_BLOCK = 4096, FOLDED_BLOCK = 2048, BACKWARD_BLOCK = 32768 };
 
 const nas_kernel nas_weighted_sum_f32 = {.forward = forward_f32, .sinks = true};
 const nas_kernel nas_weighted_sum_f64 = {.forward = forward_f64, .sinks = true};
 
 static int64_t channels_of(const nas_call *c) { return c->branch[0]->site.out.c; }
+static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static bool any_folded(const nas_call *c) {
+  for (int32_t i = 0; i < c->n_branches; i++)
+    if (c->branch[i]->folded) return true;
+  return false;
+}
+
+/* Whole pixels, sixteen at least, of about `numbers` numbers. */
+static int64_t block_of(const nas_call *c, int64_t numbers) {
+  int64_t channels = channels_of(c);
+  return numbers < 16 * channels ? 16 * channels : numbers / (16 * channels) * 16 * channels;
+}
+
+static int64_t forward_block(const nas_call *c) { return block_of(c, any_folded(c) ? FOLDED_BLOCK : FORWARD_BLOCK); }
 
 static nas_status prepare(nas_call *c, nas_err *err) {
   (void)err;
   if (!c->n_branches) return NAS_OK;
-  int64_t channels = channels_of(c), floats = (2 * channels * (int64_t)sizeof(float) + 63) / 64 * 64;
-  c->backward_scratch = floats + c->n_branches * channels * (int64_t)sizeof(nas_moments);
+  int64_t channels = channels_of(c), norms = align64(2 * channels * (int64_t)sizeof(float)) +
+                                             c->n_branches * channels * (int64_t)sizeof(nas_moments);
+  int64_t folded = nas_folded_backward_scratch(c, block_of(c, BACKWARD_BLOCK));
+  c->backward_scratch = norms > folded ? norms : folded;
+  c->forward_scratch = nas_folded_forward_scratch(c, forward_block(c));
   return NAS_OK;
 }
 
-void nas_weighted_sum_part(const nas_call *c, int64_t first, int64_t n, float *to) {
-  const nas_kernel_set *k = nas_kernels();
+/* Values, then branches that have a z. `plus` is where the sum stands so far; NULL when it is nothing yet. */
+static const float *add_values(const nas_call *c, int64_t first, int64_t n, float *to) {
   const float *x[NAS_LAYER_INPUTS_MAX] = {NULL}, *plus = c->plus ? (const float *)c->plus + first : NULL;
   for (int32_t i = 0; i < c->site.n_in; i++) x[i] = (const float *)c->x[i] + first;
-  if (c->site.n_in || !c->n_branches) {
-    k->weighted_sum(to, plus, x, c->factor, c->site.n_in, n);
+  if (!c->site.n_in && c->n_branches) return plus;
+  nas_kernels()->weighted_sum(to, plus, x, c->factor, c->site.n_in, n);
+  return to;
+}
+
+static void add_norms(const nas_call *c, int64_t first, int64_t n, float *to, const float *plus) {
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    const nas_branch *b = c->branch[i];
+    if (b->folded) continue;
+    nas_kernels()->affine(to, plus, b->z + first, nas_branch_stats(b, NAS_STATS_SCALE),
+                          nas_branch_stats(b, NAS_STATS_SHIFT), n / b->site.out.c, b->site.out.c);
     plus = to;
   }
-  for (int32_t i = 0; i < c->n_branches; i++, plus = to) {
-    const nas_branch *b = c->branch[i];
-    k->affine(to, plus, b->z + first, nas_branch_stats(b, NAS_STATS_SCALE), nas_branch_stats(b, NAS_STATS_SHIFT),
-              n / b->site.out.c, b->site.out.c);
-  }
+}
+
+void nas_weighted_sum_part(const nas_call *c, int64_t first, int64_t n, float *to) {
+  add_norms(c, first, n, to, add_values(c, first, n, to));
 }
 
 static void forward_fast(const nas_call *c) {
-  int64_t channels = c->n_branches ? channels_of(c) : 1, block = c->elements;
-  if (c->n_branches) block = channels < FORWARD_BLOCK ? FORWARD_BLOCK / channels * channels : channels;
-  for (int64_t at = 0; at < c->elements; at += block)
-    nas_weighted_sum_part(c, at, c->elements - at < block ? c->elements - at : block, (float *)c->y + at);
+  int64_t block = c->n_branches ? forward_block(c) : c->elements;
+  bool folded = any_folded(c);
+  if (folded) nas_folded_begin(c, c->scratch);
+  for (int64_t at = 0; at < c->elements; at += block) {
+    int64_t n = c->elements - at < block ? c->elements - at : block;
+    float *to = (float *)c->y + at;
+    const float *plus = add_values(c, at, n, to);
+    if (folded) nas_folded_add(c, at, n, to, plus, block, c->scratch), plus = to;
+    add_norms(c, at, n, to, plus);
+  }
 }
 
 /* dy is read once for all branches. */
-static void backward_fast(const nas_call *c) {
+static void norms_backward(const nas_call *c) {
   int64_t channels = channels_of(c), rows = c->elements / channels;
   int64_t block = channels < BACKWARD_BLOCK ? BACKWARD_BLOCK / channels : 1;
   float *sum = c->scratch, *dot = sum + channels;
-  nas_moments *all = (nas_moments *)(void *)((char *)c->scratch + (2 * channels * (int64_t)sizeof *sum + 63) / 64 * 64);
+  nas_moments *all = (nas_moments *)(void *)((char *)c->scratch + align64(2 * channels * (int64_t)sizeof *sum));
   memset(all, 0, (size_t)(c->n_branches * channels) * sizeof *all);
   for (int64_t r = 0; r < rows; r += block)
     for (int32_t i = 0; i < c->n_branches; i++)
-      nas_norm_gather(all + i * channels, (const float *)c->dy + r * channels, c->branch[i]->z + r * channels,
-                      c->branch[i]->stats, rows - r < block ? rows - r : block, channels, sum, dot);
+      if (!c->branch[i]->folded)
+        nas_norm_gather(all + i * channels, (const float *)c->dy + r * channels, c->branch[i]->z + r * channels,
+                        c->branch[i]->stats, rows - r < block ? rows - r : block, channels, sum, dot);
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
+    if (b->folded) continue;
     nas_norm norm = nas_branch_norm(b);
     nas_norm_factors(&norm, all + i * channels, (double)rows, b->stats, nas_branch_stats(b, NAS_STATS_A),
                      nas_branch_stats(b, NAS_STATS_B), nas_branch_stats(b, NAS_STATS_C));
   }
+}
+
+static void backward_fast(const nas_call *c) {
+  norms_backward(c);
+  if (any_folded(c)) nas_folded_backward(c, block_of(c, BACKWARD_BLOCK), c->scratch);
 }
 
 const nas_kernel nas_weighted_sum_fast = {

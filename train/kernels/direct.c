@@ -52,7 +52,7 @@ INLINE void block(const nas_direct_row *r, int64_t at, int outputs, int images, 
   for (int64_t i = 0; i < r->n_windows; i++) {
     const nas_direct_window *s = &r->windows[i];
     const float *x = s->x + at * step, *w = s->w;
-    int64_t next = images > 1 ? r->x_next : 0;
+    int64_t next = images > 1 ? s->next : 0;
     int64_t left = at == 0 ? s->left : 0, right = at + outputs == r->width ? s->right : 0;
     int64_t middle = s->length - left - right;
     if (left) walk(sum, x, next, w, left, 1, outputs, outputs, images, vectors, step);

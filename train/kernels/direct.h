@@ -12,16 +12,16 @@
 enum { NAS_DIRECT_VECTORS = 3, NAS_DIRECT_IMAGES = 4, NAS_DIRECT_SHORT = 7 };
 
 typedef struct nas_direct_window {
-  const float *x, *w; /* of output 0; weights are [length][vectors][16] */
-  int64_t length;
-  int64_t left, right; /* numbers outside the image, zeros, at the start of output 0's window and the last one's end */
+  const float *x, *w;   /* of output 0; weights are [length][vectors][16] */
+  int64_t length, next; /* next: from one image's window to the next one's */
+  int64_t left, right;  /* numbers outside the image, zeros, at the start of output 0's window and the last one's end */
 } nas_direct_window;
 
 /* Outputs 0 .. width - 1 of a row: y = plus + (mask > 0 ? sum of the windows + shift : 0). */
 typedef struct nas_direct_row {
   const nas_direct_window *windows;
   int64_t n_windows, width, step; /* step: numbers from one output's window to the next one's */
-  int64_t images, x_next, y_next; /* 1, or 4 with short rows: the same row of so many images, numbers apart */
+  int64_t images, y_next; /* 1, or 4 with short rows: the same row of so many images, in y so many numbers apart */
   int32_t vectors;
   float *y[NAS_DIRECT_VECTORS];           /* of each vector */
   const float *plus[NAS_DIRECT_VECTORS];  /* may be NULL or y; */

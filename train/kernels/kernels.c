@@ -208,6 +208,45 @@ static void copy_rows(float *to, int64_t to_row, const float *from, bool positiv
     else memcpy(to, from, (size_t)n * sizeof *to);
 }
 
+static void column_sums(float *sum, const float *x, int64_t rows, int64_t channels) {
+  float room[PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels, i = 0;
+  float *wide = period == channels ? sum : room;
+  for (int64_t k = 0; k < period; k++) wide[k] = 0;
+  if (period == PERIOD) {
+    v16 s[4] = {0};
+    for (; i + period <= n; i += period)
+      for (int k = 0; k < 4; k++) s[k] += load(x + i + 16 * k);
+    for (int k = 0; k < 4; k++) store(wide + 16 * k, s[k]);
+  }
+  for (; i + period <= n; i += period)
+    for (int64_t k = 0; k < period; k++) wide[k] += x[i + k];
+  if (wide == room) fold(room, period, channels, sum);
+  for (int64_t k = 0; i + k < n; k++) sum[k % channels] += x[i + k];
+}
+
+static void matrix_product(float *y, const float *a, const float *b, int64_t m, int64_t k, int64_t n) {
+  for (int64_t i = 0; i < m; i++) {
+    int64_t j = 0;
+    for (; j + 64 <= n; j += 64) {
+      v16 s[4] = {0};
+      for (int64_t l = 0; l < k; l++)
+        for (int q = 0; q < 4; q++) s[q] += a[i * k + l] * load(b + l * n + j + 16 * q);
+      for (int q = 0; q < 4; q++) store(y + i * n + j + 16 * q, s[q]);
+    }
+    for (; j + 16 <= n; j += 16) {
+      v16 s = {0};
+      for (int64_t l = 0; l < k; l++) s += a[i * k + l] * load(b + l * n + j);
+      store(y + i * n + j, s);
+    }
+    for (; j < n; j++) {
+      float s = 0;
+      for (int64_t l = 0; l < k; l++) s += a[i * k + l] * b[l * n + j];
+      y[i * n + j] = s;
+    }
+  }
+}
+
 static void center(float *y, const float *x, bool positive, const float *mean, int64_t rows, int64_t channels) {
   float room[PERIOD_MAX];
   int64_t period = period_of(channels), n = rows * channels, i = 0;
@@ -290,20 +329,6 @@ static void global_pool_gradient(float *dx, const float *plus, const float *dy, 
     }
 }
 
-static void column_sums(float *sum, const float *x, int64_t rows, int64_t columns) {
-  int64_t k = 0;
-  for (; k + 16 <= columns; k += 16) {
-    v16 s[2] = {{0}};
-    for (int64_t r = 0; r < rows; r++) s[r % 2] += load(x + r * columns + k);
-    store(sum + k, s[0] + s[1]);
-  }
-  for (; k < columns; k++) {
-    float s = 0;
-    for (int64_t r = 0; r < rows; r++) s += x[r * columns + k];
-    sum[k] = s;
-  }
-}
-
 #define NAS_TEXT_(x) #x
 #define NAS_TEXT(x)  NAS_TEXT_(x)
 extern const nas_kernel_set NAS_PER_ISA(kernels);
@@ -334,6 +359,7 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .copy_rows = copy_rows,
     .norm_gradient_rows = norm_gradient_rows,
     .center = center,
+    .matrix_product = matrix_product,
     .tanh = NAS_PER_ISA(tanh),
     .sigmoid = NAS_PER_ISA(sigmoid),
     .global_pool = global_pool,

@@ -67,6 +67,8 @@ typedef struct nas_kernel_set {
   void (*norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
                              const float *mean, const float *a, const float *b, const float *c, int64_t images,
                              int64_t rows, int64_t n, int64_t channels);
+  /* y[m][n] = a[m][k] b[k][n] */
+  void (*matrix_product)(float *y, const float *a, const float *b, int64_t m, int64_t k, int64_t n);
   /* y = x - mean, of the positive part of x if so asked. */
   void (*center)(float *y, const float *x, bool relu, const float *mean, int64_t rows, int64_t channels);
   void (*tanh)(float *y, const float *x, int64_t n);

@@ -1,0 +1,265 @@
+#include "train/folded.h"
+
+#include <string.h>
+
+#include "train/direct_pack.h"
+
+static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* Hands out aligned parts of the scratch. */
+static void *take(char **scratch, int64_t numbers, int64_t size) {
+  void *part = *scratch;
+  *scratch += align64(numbers * size);
+  return part;
+}
+
+static nas_direct_shape shape_of(int64_t channels) { return (nas_direct_shape){channels, channels, 1, false}; }
+
+/* Packed numbers of a square matrix. */
+static int64_t packed_of(int64_t channels) {
+  nas_direct_shape s = shape_of(channels);
+  return nas_direct_count(channels) * nas_direct_packed(&s);
+}
+
+/* How many vectors run side by side. */
+static int64_t side_of(int64_t channels) {
+  int64_t n = nas_direct_count(channels), most = nas_kernels()->direct_vectors();
+  return n % most == 0 ? most : n % 2 == 0 && most > 1 ? 2 : 1;
+}
+
+bool nas_folds(const nas_branch *b) {
+  const nas_attrs *a = &b->site.attrs;
+  nas_shape in = b->site.in[0];
+  return a->kernel_h == 1 && a->kernel_w == 1 && a->stride == 1 && a->pad == 0 && a->groups <= 1 && !a->bias &&
+         in.c == b->site.out.c && nas_direct_channels(in.c) &&
+         nas_site_rows(&b->site, 0) % nas_direct_pixels(in.c) == 0;
+}
+
+/* products += sum over rows of y x', packed; x and y have `channels` numbers a row. */
+static void add_products(float *products, const float *x, const float *y, int64_t rows, int64_t channels) {
+  int64_t pixels = nas_direct_pixels(channels), side = side_of(channels), wide = pixels * channels;
+  nas_direct_gradient g = {.x = x,
+                           .images = 1,
+                           .rows = 1,
+                           .width = rows / pixels,
+                           .step = wide,
+                           .length = wide,
+                           .dz_pitch = wide,
+                           .vectors = (int32_t)side};
+  for (int64_t v = 0; v < nas_direct_count(channels); v += side) {
+    g.dw = products + v * 16 * wide;
+    for (int64_t k = 0; k < side; k++) g.dz[k] = y + 16 * (v + k);
+    nas_kernels()->direct_gradient(&g);
+  }
+}
+
+/* [channel of y][channel of x] */
+static void unpack_products(float *plain, const float *products, int64_t channels) {
+  nas_direct_shape s = shape_of(channels);
+  int64_t side = side_of(channels);
+  for (int64_t v = 0; v < nas_direct_count(channels); v++)
+    nas_direct_unpack(plain, products + v / side * side * nas_direct_packed(&s), &s, v, v % side, side);
+}
+
+/* ---- the fan ---- */
+
+int64_t nas_gram_scratch(int64_t channels, int64_t rows) {
+  return 3 * align64(4 * channels) + align64(4 * rows * channels) + align64(4 * packed_of(channels)) +
+         align64(8 * channels);
+}
+
+void nas_gram_begin(nas_gram *g, int64_t channels, bool relu, int64_t rows, void *scratch) {
+  char *at = scratch;
+  *g = (nas_gram){.channels = channels, .relu = relu};
+  g->shift = take(&at, channels, 4);
+  g->sum = take(&at, channels, 4);
+  g->square = take(&at, channels, 4);
+  g->centred = take(&at, rows * channels, 4);
+  g->products = take(&at, packed_of(channels), 4);
+  g->total = take(&at, channels, 8);
+  memset(g->shift, 0, (size_t)channels * sizeof *g->shift);
+  memset(g->products, 0, (size_t)packed_of(channels) * sizeof *g->products);
+  memset(g->total, 0, (size_t)channels * sizeof *g->total);
+}
+
+void nas_gram_add(nas_gram *g, const float *x, int64_t rows) {
+  const nas_kernel_set *k = nas_kernels();
+  int64_t channels = g->channels;
+  if (g->seen == 0) {
+    k->center(g->centred, x, g->relu, g->shift, rows, channels);
+    memset(g->square, 0, (size_t)channels * sizeof *g->square);
+    k->moments(g->centred, g->square, rows, channels, g->sum, g->shift);
+    for (int64_t i = 0; i < channels; i++) g->shift[i] = g->sum[i] / (float)rows;
+  }
+  k->center(g->centred, x, g->relu, g->shift, rows, channels);
+  add_products(g->products, g->centred, g->centred, rows, channels);
+  memset(g->square, 0, (size_t)channels * sizeof *g->square);
+  k->column_sums(g->sum, g->centred, rows, channels);
+  for (int64_t i = 0; i < channels; i++) g->total[i] += (double)g->sum[i];
+  g->seen += rows;
+}
+
+void nas_gram_close(nas_gram *g, float *gram) {
+  int64_t channels = g->channels;
+  float *p = gram + channels;
+  double rows = (double)g->seen;
+  unpack_products(p, g->products, channels);
+  for (int64_t i = 0; i < channels; i++) {
+    gram[i] = (float)((double)g->shift[i] + g->total[i] / rows);
+    for (int64_t j = 0; j < channels; j++)
+      p[i * channels + j] = (float)((double)p[i * channels + j] - g->total[i] * g->total[j] / rows);
+  }
+}
+
+void nas_folded_statistics(const nas_branch *b, double rows, float *room) {
+  int64_t channels = b->site.out.c;
+  const float *w = b->param[NAS_EDGE_WEIGHT], *m = b->gram;
+  nas_moments *all = (nas_moments *)(void *)(room + channels * channels);
+  nas_kernels()->matrix_product(room, w, m + channels, channels, channels, channels);
+  for (int64_t o = 0; o < channels; o++) {
+    double mean = 0, square = 0;
+    for (int64_t i = 0; i < channels; i++) {
+      mean += (double)w[o * channels + i] * (double)m[i];
+      square += (double)w[o * channels + i] * (double)room[o * channels + i];
+    }
+    all[o] = (nas_moments){mean, square < 0 ? 0 : square};
+  }
+  nas_norm norm = nas_branch_norm(b);
+  nas_norm_close(&norm, all, rows, b->stats, nas_branch_stats(b, NAS_STATS_SCALE),
+                 nas_branch_stats(b, NAS_STATS_SHIFT));
+}
+
+void nas_folded_return(const nas_branch *b, float *square, float *shift, float *room) {
+  int64_t channels = b->site.out.c;
+  const float *w = b->param[NAS_EDGE_WEIGHT], *fb = nas_branch_stats(b, NAS_STATS_B),
+              *fc = nas_branch_stats(b, NAS_STATS_C);
+  float *turned = room, *product = room + channels * channels;
+  for (int64_t o = 0; o < channels; o++)
+    for (int64_t i = 0; i < channels; i++) turned[i * channels + o] = w[o * channels + i] * fb[o];
+  nas_kernels()->matrix_product(product, turned, w, channels, channels, channels);
+  for (int64_t i = 0; i < channels * channels; i++) square[i] += product[i];
+  for (int64_t o = 0; o < channels; o++)
+    for (int64_t i = 0; i < channels; i++) shift[i] += w[o * channels + i] * fc[o];
+}
+
+/* ---- the sum ---- */
+
+static int64_t channels_of(const nas_call *c) { return c->branch[0]->site.out.c; }
+
+static int64_t count_folded(const nas_call *c) {
+  int64_t n = 0;
+  for (int32_t i = 0; i < c->n_branches; i++) n += c->branch[i]->folded;
+  return n;
+}
+
+int64_t nas_folded_forward_scratch(const nas_call *c, int64_t block) {
+  int64_t n = count_folded(c), channels = channels_of(c);
+  if (!n) return 0;
+  return n * (align64(4 * packed_of(channels)) + align64(4 * block)) + align64(4 * (channels + 16));
+}
+
+void nas_folded_begin(const nas_call *c, void *scratch) {
+  char *at = scratch;
+  int64_t channels = channels_of(c), side = side_of(channels);
+  float *shift = take(&at, channels + 16, 4);
+  nas_direct_shape s = shape_of(channels);
+  memset(shift, 0, (size_t)(channels + 16) * sizeof *shift);
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    const nas_branch *b = c->branch[i];
+    if (!b->folded) continue;
+    float *packed = take(&at, packed_of(channels), 4);
+    for (int64_t v = 0; v < nas_direct_count(channels); v++)
+      nas_direct_pack(packed + v / side * side * nas_direct_packed(&s), b->param[NAS_EDGE_WEIGHT], &s, v, v % side,
+                      side, nas_branch_stats(b, NAS_STATS_SCALE));
+    for (int64_t k = 0; k < channels; k++) shift[k] += nas_branch_stats(b, NAS_STATS_SHIFT)[k];
+  }
+  for (int64_t k = channels; k < 16; k++) shift[k] = shift[k - channels];
+}
+
+void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, const float *plus, int64_t block,
+                    void *scratch) {
+  char *at = scratch;
+  int64_t channels = channels_of(c), side = side_of(channels), wide = nas_direct_pixels(channels) * channels;
+  float *shift = take(&at, channels + 16, 4), *packed = (float *)(void *)at;
+  int64_t each = align64(4 * packed_of(channels)) / 4;
+  at += count_folded(c) * 4 * each;
+  nas_direct_window windows[NAS_LAYER_INPUTS_MAX];
+  nas_direct_row r = {.windows = windows, .width = n / wide, .step = wide, .images = 1, .vectors = (int32_t)side};
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    const nas_branch *b = c->branch[i];
+    if (!b->folded) continue;
+    const float *x = b->x + first;
+    if (b->relu) {
+      float *room = take(&at, block, 4);
+      nas_kernels()->relu(room, x, n);
+      x = room;
+    }
+    windows[r.n_windows] = (nas_direct_window){.x = x, .w = packed + r.n_windows * each, .length = wide};
+    r.n_windows++;
+  }
+  for (int64_t v = 0; v < nas_direct_count(channels); v += side) {
+    for (int64_t k = 0; k < side; k++) {
+      r.y[k] = to + 16 * (v + k);
+      r.plus[k] = plus ? plus + 16 * (v + k) : NULL;
+      r.shift[k] = shift + 16 * (v + k);
+      r.pitch[k] = wide;
+    }
+    nas_kernels()->direct_row(&r);
+    for (int64_t i = 0; i < r.n_windows; i++) windows[i].w += side * 16 * wide;
+  }
+}
+
+int64_t nas_folded_backward_scratch(const nas_call *c, int64_t block) {
+  int64_t n = count_folded(c), channels = channels_of(c);
+  if (!n) return 0;
+  return n * align64(4 * packed_of(channels)) + align64(4 * block) + align64(4 * channels) +
+         align64(channels * (int64_t)sizeof(nas_moments)) + align64(4 * channels * channels);
+}
+
+/* From D to the gradients of the weights and of the norm. `all` holds the sums of dy in its means. */
+static void finish_branch(const nas_branch *b, const float *products, nas_moments *all, double rows, float *room) {
+  int64_t channels = b->site.out.c;
+  const float *w = b->param[NAS_EDGE_WEIGHT];
+  float *d = b->grad[NAS_EDGE_WEIGHT];
+  unpack_products(d, products, channels);
+  for (int64_t o = 0; o < channels; o++) {
+    all[o].square = 0;
+    for (int64_t i = 0; i < channels; i++) all[o].square += (double)w[o * channels + i] * (double)d[o * channels + i];
+  }
+  nas_norm norm = nas_branch_norm(b);
+  float *fa = nas_branch_stats(b, NAS_STATS_A), *fb = nas_branch_stats(b, NAS_STATS_B);
+  nas_norm_factors(&norm, all, rows, b->stats, fa, fb, nas_branch_stats(b, NAS_STATS_C));
+  nas_kernels()->matrix_product(room, w, b->gram + channels, channels, channels, channels);
+  for (int64_t o = 0; o < channels; o++)
+    for (int64_t i = 0; i < channels; i++)
+      d[o * channels + i] = fa[o] * d[o * channels + i] + fb[o] * room[o * channels + i];
+}
+
+void nas_folded_backward(const nas_call *c, int64_t block, void *scratch) {
+  const nas_kernel_set *k = nas_kernels();
+  char *at = scratch;
+  int64_t channels = channels_of(c), rows = c->elements / channels, step = block / channels;
+  float *centred = take(&at, block, 4), *sum = take(&at, channels, 4), *room = take(&at, channels * channels, 4);
+  nas_moments *all = take(&at, channels, sizeof *all);
+  float *products = (float *)(void *)at;
+  int64_t each = align64(4 * packed_of(channels)) / 4;
+  memset(all, 0, (size_t)channels * sizeof *all);
+  memset(products, 0, (size_t)(count_folded(c) * each) * sizeof *products);
+  for (int64_t r = 0; r < rows; r += step) {
+    int64_t n = rows - r < step ? rows - r : step, branch = 0;
+    const float *dy = (const float *)c->dy + r * channels;
+    for (int32_t i = 0; i < c->n_branches; i++) {
+      const nas_branch *b = c->branch[i];
+      if (!b->folded) continue;
+      k->center(centred, b->x + r * channels, b->relu, b->gram, n, channels);
+      add_products(products + branch++ * each, centred, dy, n, channels);
+    }
+    k->column_sums(sum, dy, n, channels);
+    for (int64_t o = 0; o < channels; o++) all[o].mean += (double)sum[o];
+  }
+  for (int32_t i = 0; i < c->n_branches; i++) {
+    if (!c->branch[i]->folded) continue;
+    finish_branch(c->branch[i], products, all, (double)rows, room);
+    products += each;
+  }
+}
