@@ -192,10 +192,13 @@ static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64
     r.pitch[v] = pixels * f->outs;
     r.y[v] = c->branch[k->branch[v]]->z + tile * f->images * f->height * rows + 16 * k->vector[v];
   }
+  bool fetch = tile + 1 < f->tiles && f->together == 1;
   for (int64_t image = 0; image < f->images; image += f->together) {
     for (int64_t row = 0; row < f->height; row++) {
       r.n_windows = find_windows(f, x + image * f->image * f->ins, row, f->ins, k->kernel, pixels, packed + k->at,
                                  length * 16 * k->vectors, windows);
+      r.n_ahead = 0;
+      if (fetch) r.ahead[r.n_ahead++] = (nas_direct_ahead){r.y[0] + f->images * f->height * rows, r.pitch[0]};
       kernels->direct_row(&r);
       for (int64_t v = 0; v < k->vectors; v++) r.y[v] += rows;
     }
@@ -229,7 +232,7 @@ static void forward(const nas_call *c) {
   if (f->folds) nas_gram_begin(&gram, f->ins, c->relu_in, rows, scratch);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
     const float *from = (const float *)c->x[0] + tile * rows * f->ins;
-    if (f->folds) nas_gram_add(&gram, from, rows);
+    if (f->folds) nas_gram_add(&gram, from, rows, tile + 1 < f->tiles ? from + rows * f->ins : NULL);
     if (f->convolves) fill_tile(c, f, from, x);
     for (int32_t i = 0; i < f->n_chunks; i++) forward_chunk(c, f, &f->chunks[i], tile, x, packed);
     for (int32_t i = 0; i < c->n_branches; i++) {
@@ -331,6 +334,19 @@ static nas_direct_window flat_window(const fan *f, const float *tile, int64_t im
       .x = tile + (image * f->height + row) * n, .w = w, .length = pixels * channels, .next = f->height * n};
 }
 
+/* What the backward pass reads and writes of a tile, as far as that has the shape of x. */
+static int64_t find_next(const nas_call *c, const fan *f, int64_t tile, const float **out) {
+  int64_t at = tile * f->images * f->height * f->width * f->ins, n = 0;
+  if (!c->source) out[n++] = (const float *)c->x[0] + at;
+  out[n++] = (const float *)c->dx[0] + at;
+  if (c->dplus[0] && c->dplus[0] != c->dx[0]) out[n++] = (const float *)c->dplus[0] + at;
+  for (int32_t i = 0; i < c->n_branches && f->ins == f->outs && n + 2 <= NAS_DIRECT_AHEAD; i++) {
+    out[n++] = c->branch[i]->dy + at;
+    if (!c->branch[i]->folded) out[n++] = c->branch[i]->z + at;
+  }
+  return n;
+}
+
 /* dx = dplus + what came back from all branches, where the ReLU let x through. */
 static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const float *x, float *const *dz,
                           const float *centred, const float *shift, const float *packed) {
@@ -345,6 +361,8 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
                       .images = f->together_dx,
                       .y_next = f->height * rows,
                       .vectors = (int32_t)f->side};
+  const float *next[NAS_DIRECT_AHEAD];
+  int64_t n_next = tile + 1 < f->tiles && f->together_dx == 1 ? find_next(c, f, tile + 1, next) : 0;
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side) {
     const float *weights = packed;
     for (int64_t image = 0; image < f->images; image += f->together_dx)
@@ -363,13 +381,15 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
         if (f->folds)
           windows[r.n_windows++] = flat_window(f, centred, image, row, f->ins, pixels, packed), packed += own;
         int64_t from = (image * f->height + row) * rows + 16 * v;
-        for (int64_t k = 0; k < f->side; k++, from += 16) {
+        for (int64_t k = 0; k < f->side; k++) {
           r.pitch[k] = pixels * f->ins;
-          r.y[k] = (float *)c->dx[0] + at + from;
-          r.plus[k] = dplus ? dplus + at + from : NULL;
-          r.mask[k] = c->relu_in ? x + from : NULL;
+          r.y[k] = (float *)c->dx[0] + at + from + 16 * k;
+          r.plus[k] = dplus ? dplus + at + from + 16 * k : NULL;
+          r.mask[k] = c->relu_in ? x + from + 16 * k : NULL;
           r.shift[k] = f->folds ? shift + 16 * (v + k) : NULL;
         }
+        r.n_ahead = n_next;
+        for (int64_t i = 0; i < n_next; i++) r.ahead[i] = (nas_direct_ahead){next[i] + from, pixels * f->ins};
         kernels->direct_row(&r);
       }
   }

@@ -35,8 +35,10 @@ bool nas_folds(const nas_branch *b) {
          nas_site_rows(&b->site, 0) % nas_direct_pixels(in.c) == 0;
 }
 
-/* products += sum over rows of y x', packed; x and y have `channels` numbers a row. */
-static void add_products(float *products, const float *x, const float *y, int64_t rows, int64_t channels) {
+/* products += sum over rows of y x', packed; x and y have `channels` numbers a row. As many numbers at `ahead` and
+ * `more`, unless NULL, are wanted next. */
+static void add_products(float *products, const float *x, const float *y, int64_t rows, int64_t channels,
+                         const float *ahead, const float *more) {
   int64_t pixels = nas_direct_pixels(channels), side = side_of(channels), wide = pixels * channels;
   nas_direct_gradient g = {.x = x,
                            .images = 1,
@@ -48,6 +50,9 @@ static void add_products(float *products, const float *x, const float *y, int64_
                            .vectors = (int32_t)side};
   for (int64_t v = 0; v < nas_direct_count(channels); v += side) {
     g.dw = products + v * 16 * wide;
+    g.ahead[0] = v == 0 ? ahead : NULL;
+    g.ahead[1] = more ? more : ahead;
+    g.ahead_n = rows * channels;
     for (int64_t k = 0; k < side; k++) g.dz[k] = y + 16 * (v + k);
     nas_kernels()->direct_gradient(&g);
   }
@@ -82,7 +87,7 @@ void nas_gram_begin(nas_gram *g, int64_t channels, bool relu, int64_t rows, void
   memset(g->total, 0, (size_t)channels * sizeof *g->total);
 }
 
-void nas_gram_add(nas_gram *g, const float *x, int64_t rows) {
+void nas_gram_add(nas_gram *g, const float *x, int64_t rows, const float *next) {
   const nas_kernel_set *k = nas_kernels();
   int64_t channels = g->channels;
   if (g->seen == 0) {
@@ -92,7 +97,7 @@ void nas_gram_add(nas_gram *g, const float *x, int64_t rows) {
     for (int64_t i = 0; i < channels; i++) g->shift[i] = g->sum[i] / (float)rows;
   }
   k->center(g->centred, x, g->relu, g->shift, rows, channels);
-  add_products(g->products, g->centred, g->centred, rows, channels);
+  add_products(g->products, g->centred, g->centred, rows, channels, next, NULL);
   memset(g->square, 0, (size_t)channels * sizeof *g->square);
   k->column_sums(g->sum, g->centred, rows, channels);
   for (int64_t i = 0; i < channels; i++) g->total[i] += (double)g->sum[i];
@@ -194,9 +199,11 @@ void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, cons
       nas_kernels()->relu(room, x, n);
       x = room;
     }
+    if (first + 2 * n <= c->elements) r.ahead[r.n_ahead++] = (nas_direct_ahead){b->x + first + n, wide};
     windows[r.n_windows] = (nas_direct_window){.x = x, .w = packed + r.n_windows * each, .length = wide};
     r.n_windows++;
   }
+  if (first + 2 * n <= c->elements) r.ahead[r.n_ahead++] = (nas_direct_ahead){to + n, wide};
   for (int64_t v = 0; v < nas_direct_count(channels); v += side) {
     for (int64_t k = 0; k < side; k++) {
       r.y[k] = to + 16 * (v + k);
@@ -206,6 +213,7 @@ void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, cons
     }
     nas_kernels()->direct_row(&r);
     for (int64_t i = 0; i < r.n_windows; i++) windows[i].w += side * 16 * wide;
+    for (int64_t i = 0; i < r.n_ahead; i++) r.ahead[i].x += 16 * side;
   }
 }
 
@@ -235,6 +243,12 @@ static void finish_branch(const nas_branch *b, const float *products, nas_moment
       d[o * channels + i] = fa[o] * d[o * channels + i] + fb[o] * room[o * channels + i];
 }
 
+/* The first folded branch from number i on, or NULL. */
+static const nas_branch *next_folded(const nas_call *c, int32_t i) {
+  while (i < c->n_branches && !c->branch[i]->folded) i++;
+  return i < c->n_branches ? c->branch[i] : NULL;
+}
+
 void nas_folded_backward(const nas_call *c, int64_t block, void *scratch) {
   const nas_kernel_set *k = nas_kernels();
   char *at = scratch;
@@ -252,7 +266,11 @@ void nas_folded_backward(const nas_call *c, int64_t block, void *scratch) {
       const nas_branch *b = c->branch[i];
       if (!b->folded) continue;
       k->center(centred, b->x + r * channels, b->relu, b->gram, n, channels);
-      add_products(products + branch++ * each, centred, dy, n, channels);
+      const nas_branch *next = next_folded(c, i + 1);
+      bool more = r + 2 * step <= rows; /* a whole block follows */
+      const float *ahead = next ? next->x + r * channels : more ? next_folded(c, 0)->x + (r + step) * channels : NULL;
+      add_products(products + branch++ * each, centred, dy, n, channels, ahead,
+                   !next && more ? dy + step * channels : NULL);
     }
     k->column_sums(sum, dy, n, channels);
     for (int64_t o = 0; o < channels; o++) all[o].mean += (double)sum[o];

@@ -28,7 +28,8 @@ typedef struct nas_gram {
 
 int64_t nas_gram_scratch(int64_t channels, int64_t rows);
 void nas_gram_begin(nas_gram *g, int64_t channels, bool relu, int64_t rows, void *scratch);
-void nas_gram_add(nas_gram *g, const float *x, int64_t rows);
+/* `next`: where as many rows will be added next, or NULL. */
+void nas_gram_add(nas_gram *g, const float *x, int64_t rows, const float *next);
 /* Writes m and P to `gram`; overwrites the scratch. */
 void nas_gram_close(nas_gram *g, float *gram);
 /* The branch's statistics, from its fan's gram; `room`: two times channels^2 numbers. */

@@ -9,13 +9,20 @@
 
 /* Output vectors side by side at most; and rows shorter than NAS_DIRECT_SHORT should be walked with those of other
  * images, because fewer sums than that do not keep the multipliers busy. */
-enum { NAS_DIRECT_VECTORS = 3, NAS_DIRECT_IMAGES = 4, NAS_DIRECT_SHORT = 7 };
+enum { NAS_DIRECT_AHEAD = 12, NAS_DIRECT_VECTORS = 3, NAS_DIRECT_IMAGES = 4, NAS_DIRECT_SHORT = 7 };
 
 typedef struct nas_direct_window {
   const float *x, *w;   /* of output 0; weights are [length][vectors][16] */
   int64_t length, next; /* next: from one image's window to the next one's */
   int64_t left, right;  /* numbers outside the image, zeros, at the start of output 0's window and the last one's end */
 } nas_direct_window;
+
+/* What will be wanted soon, to be fetched into the second-level cache meanwhile: at output p of a row, the `vectors`
+ * vectors at x + p pitch. */
+typedef struct nas_direct_ahead {
+  const float *x;
+  int64_t pitch;
+} nas_direct_ahead;
 
 /* Outputs 0 .. width - 1 of a row: y = plus + (mask > 0 ? sum of the windows + shift : 0). */
 typedef struct nas_direct_row {
@@ -27,7 +34,9 @@ typedef struct nas_direct_row {
   const float *plus[NAS_DIRECT_VECTORS];  /* may be NULL or y; */
   const float *mask[NAS_DIRECT_VECTORS];  /* may be NULL: all pass; */
   const float *shift[NAS_DIRECT_VECTORS]; /* 16 numbers, may be NULL */
-  int64_t pitch[NAS_DIRECT_VECTORS];      /* numbers from one output to the next in y, plus and mask */
+  nas_direct_ahead ahead[NAS_DIRECT_AHEAD];
+  int64_t n_ahead;
+  int64_t pitch[NAS_DIRECT_VECTORS]; /* numbers from one output to the next in y, plus and mask */
 } nas_direct_row;
 
 /* dw[length][vectors][16] += sum over images, rows and outputs of window x times vector dz. */
@@ -37,6 +46,8 @@ typedef struct nas_direct_gradient {
   int64_t x_image, x_row, dz_image, dz_row, dz_pitch;     /* numbers from one to the next */
   int32_t vectors;
   float *dw;
+  const float *ahead[2]; /* stretches of ahead_n numbers to be fetched meanwhile; NULL: none */
+  int64_t ahead_n;
 } nas_direct_gradient;
 
 #ifdef NAS_ISA
