@@ -131,8 +131,13 @@ typedef struct nas_db_event {
 nas_status nas_db_event_add(nas_db *db, const nas_db_event *event, nas_err *err);
 /* How many events of this kind a trial has; trial 0: the whole campaign. */
 nas_status nas_db_event_count(nas_db *db, int64_t campaign, const char *kind, int64_t trial, int64_t *n, nas_err *err);
-/* Whether the newest run of the newest campaign went to the end of its budget; false when the table holds none. */
-nas_status nas_db_finished(nas_db *db, bool *finished, nas_err *err);
+/* How the newest campaign stands; all zero when the table holds none. */
+typedef struct nas_db_standing {
+  int64_t campaign, trials, told, failed; /* trials asked for, finished, and of these not ok */
+  bool finished;                          /* its newest run went to the end of the budget */
+  bool preempted;                         /* or was asked to stop */
+} nas_db_standing;
+nas_status nas_db_standing_read(nas_db *db, nas_db_standing *out, nas_err *err);
 
 /* ---- notes of a strategy ---- */
 /* Adds one to the transcript of a campaign, after those of the same ask. From then on only its owner may read the

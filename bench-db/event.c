@@ -1,4 +1,6 @@
 /* What happened to a campaign besides results. */
+#include <string.h>
+
 #include "base/file.h"
 #include "bench-db/internal/db.h"
 
@@ -35,14 +37,25 @@ nas_status nas_db_event_count(nas_db *db, int64_t campaign, const char *kind, in
   return one_number(db, s, n, err);
 }
 
-nas_status nas_db_finished(nas_db *db, bool *finished, nas_err *err) {
+nas_status nas_db_standing_read(nas_db *db, nas_db_standing *out, nas_err *err) {
   sqlite3_stmt *s;
-  int64_t last = 0;
-  NAS_TRY(nas_db_prepare(db,
-                         "SELECT kind = 'finished' FROM event WHERE campaign = (SELECT max(id) FROM campaign) AND kind "
-                         "IN ('begun', 'resumed', 'finished') ORDER BY id DESC LIMIT 1",
-                         &s, err));
-  NAS_TRY(one_number(db, s, &last, err));
-  *finished = last == 1;
+  bool row;
+  *out = (nas_db_standing){0};
+  NAS_TRY(nas_db_prepare(
+      db,
+      "SELECT c.id, (SELECT count(*) FROM trial WHERE campaign = c.id), (SELECT count(*) FROM tell WHERE campaign = "
+      "c.id), (SELECT count(*) FROM trial WHERE campaign = c.id AND outcome <> 'ok'), (SELECT kind FROM event WHERE "
+      "campaign = c.id AND kind IN ('begun', 'resumed', 'finished', 'preempted') ORDER BY id DESC LIMIT 1) FROM "
+      "campaign "
+      "c WHERE c.id = (SELECT max(id) FROM campaign)",
+      &s, err));
+  NAS_TRY(nas_db_step_row(db, s, &row, "read the table", err));
+  if (!row) return NAS_OK;
+  int64_t *const numbers[] = {&out->campaign, &out->trials, &out->told, &out->failed};
+  for (int i = 0; i < 4; i++) *numbers[i] = sqlite3_column_int64(s, i);
+  const char *kind = (const char *)sqlite3_column_text(s, 4);
+  out->finished = kind && strcmp(kind, "finished") == 0;
+  out->preempted = kind && strcmp(kind, "preempted") == 0;
+  sqlite3_reset(s);
   return NAS_OK;
 }

@@ -158,32 +158,11 @@ static nas_status verdict(const nas_campaign_summary *s, const char *db, nas_err
   return NAS_OK;
 }
 
-static nas_status load(nas_cli *cli, nas_campaign *campaign, nas_err *err) {
-  const nas_settings *o = &cli->overrides;
-  char(*texts)[544] = calloc(o->n + 1, sizeof *texts);
-  const char **list = calloc(o->n + 1, sizeof *list);
-  nas_status status = texts && list ? NAS_OK : nas_fail_memory(err, "overrides");
-  for (size_t i = 0; status == NAS_OK && i < o->n; i++) {
-    nas_text_put(texts[i], sizeof *texts, "%s=%s", o->rows[i].key, o->rows[i].value);
-    list[i] = texts[i];
-    cli->used[i] = true;
-  }
-  if (status == NAS_OK) status = nas_campaign_load(cli->args[0], list, o->n, campaign, err);
-  free(texts);
-  free(list);
-  if (status == NAS_OK && cli->data_dir &&
-      !nas_text_put(campaign->data_dir, sizeof campaign->data_dir, "%s", cli->data_dir)) {
-    nas_campaign_free(campaign);
-    return nas_fail(err, NAS_E_USAGE, "--data-dir", "longer than %zu characters", sizeof campaign->data_dir - 1);
-  }
-  return status;
-}
-
 static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err) {
   nas_campaign campaign;
   nas_campaign_summary summary;
   char path[160];
-  nas_status status = load(cli, &campaign, err);
+  nas_status status = nas_cli_campaign(cli, &campaign, err);
   if (status != NAS_OK) return nas_jobs_fail(status, err);
   nas_text_put(path, sizeof path, "%s.db", campaign.name);
   const nas_campaign_run_options options = {

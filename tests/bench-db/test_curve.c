@@ -193,7 +193,7 @@ static void version_2_is_migrated(void **state) {
   (void)state;
   const char *path = fx_path("two.db");
   int from;
-  bool finished = true;
+  nas_db_standing standing;
   int64_t n = 0;
   nas_db *db;
   assert_int_equal(
@@ -215,19 +215,19 @@ static void version_2_is_migrated(void **state) {
   assert_int_equal(from, 2);
   assert_string_equal(fx_shell(path, "SELECT outcome, seed, told, peak_bytes FROM result"), "timeout|5|0|5");
   assert_ok(nas_db_open(path, NAS_DB_WRITE, &db, nas_test_err()));
-  assert_ok(nas_db_finished(db, &finished, nas_test_err()));
-  assert_false(finished);
+  assert_ok(nas_db_standing_read(db, &standing, nas_test_err()));
+  assert_false(standing.finished);
   const nas_db_event begun = {1, "begun", "x", 0, -1}, died = {1, "died", "SIGSEGV", 1, 3},
                      end = {1, "finished", "", 0, -1};
   assert_ok(nas_db_event_add(db, &begun, nas_test_err()));
   assert_ok(nas_db_event_add(db, &died, nas_test_err()));
   assert_ok(nas_db_event_count(db, 1, "died", 1, &n, nas_test_err()));
   assert_int_equal(n, 1);
-  assert_ok(nas_db_finished(db, &finished, nas_test_err()));
-  assert_false(finished);
+  assert_ok(nas_db_standing_read(db, &standing, nas_test_err()));
+  assert_false(standing.finished);
   assert_ok(nas_db_event_add(db, &end, nas_test_err()));
-  assert_ok(nas_db_finished(db, &finished, nas_test_err()));
-  assert_true(finished);
+  assert_ok(nas_db_standing_read(db, &standing, nas_test_err()));
+  assert_true(standing.finished && standing.trials == 1 && standing.failed == 1);
   nas_db_close(db);
 }
 
