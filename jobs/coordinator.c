@@ -614,6 +614,8 @@ static nas_status write_all(nas_coordinator *c, nas_err *err) {
   bool had = c->ledger.n > 0;
   nas_status status = nas_ledger_write(&c->ledger, &place, &why);
   if (status != NAS_OK) return pause_or_fail(c, status, &why, err);
+  if (c->paused) /* what workers said meanwhile was not looked at */
+    for (int i = 0; i < c->n_slots; i++) c->slots[i].seen = nas_clock();
   if (had && c->paused)
     NAS_TRY(nas_coordinator_note(c, "paused", NULL, -1, err, "the table could not be written for %.1f s: %s",
                                  nas_clock() - c->pause_began, c->why.msg));
@@ -624,7 +626,7 @@ static nas_status write_all(nas_coordinator *c, nas_err *err) {
 }
 
 nas_status nas_coordinator_step(nas_coordinator *c, nas_err *err) {
-  NAS_TRY(nas_coordinator_expire_leases(c, err));
+  if (!c->paused) NAS_TRY(nas_coordinator_expire_leases(c, err));
   c->pending = c->pending && c->paused;
   nas_status status = c->paused ? NAS_OK : work(c, err);
   if (status == NAS_OK) return write_all(c, err);

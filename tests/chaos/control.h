@@ -7,8 +7,9 @@
 #define CHAOS_CONTROL "NASCENT_CHAOS_CONTROL"
 
 typedef struct chaos_control {
-  volatile int64_t full_until; /* writes to tables and spools fail with ENOSPC */
-  volatile int64_t slow_until; /* syncs of them take slow_us longer */
+  volatile int64_t full_until;  /* writes to tables and spools fail with ENOSPC */
+  volatile int64_t full_tables; /* not 0: tables only, spools can be written */
+  volatile int64_t slow_until;  /* syncs of them take slow_us longer */
   volatile int64_t slow_us;
   volatile int64_t delayed_until; /* messages between ranks leave up to delay_us late */
   volatile int64_t delay_us;

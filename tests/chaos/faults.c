@@ -136,7 +136,10 @@ bool chaos_inject(const chaos_victim *v, chaos_fault fault, nas_rng rng) {
     case CHAOS_STOP_LEADER: return hold(rank_of(v, true, rng), 0.2 + 2 * some);
     case CHAOS_TERM: return signal_to(v->supervisor, SIGTERM);
     case CHAOS_USR1: return rank_of(v, true, rng) && signal_to(mpirun_of(v), SIGUSR1);
-    case CHAOS_FULL: c->full_until = later(0.1 + some); return true;
+    case CHAOS_FULL:
+      c->full_tables = some < 0.6;
+      c->full_until = later(0.1 + some);
+      return true;
     case CHAOS_SLOW:
       c->slow_us = (int64_t)(5000 + 45000 * some);
       c->slow_until = later(1);

@@ -34,18 +34,18 @@ static int64_t now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static bool ours(int fd) {
+static bool ours(int fd, bool tables) {
   char link[64], path[1024];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(link, path, sizeof path - 1);
   if (n <= 0) return false;
   path[n] = '\0';
-  return strstr(path, "chaos.db") != NULL && strstr(path, "heartbeat") == NULL;
+  return strstr(path, "chaos.db") != NULL && strstr(path, "heartbeat") == NULL && !(tables && strstr(path, ".spool"));
 }
 
 static bool full(int fd) {
   chaos_control *c = control();
-  if (!c || now() >= c->full_until || !ours(fd)) return false;
+  if (!c || now() >= c->full_until || !ours(fd, c->full_tables != 0)) return false;
   __atomic_fetch_add(&c->refused, 1, __ATOMIC_RELAXED);
   errno = ENOSPC;
   return true;
@@ -53,7 +53,7 @@ static bool full(int fd) {
 
 static void slow(int fd) {
   chaos_control *c = control();
-  if (!c || now() >= c->slow_until || !ours(fd)) return;
+  if (!c || now() >= c->slow_until || !ours(fd, false)) return;
   __atomic_fetch_add(&c->slowed, 1, __ATOMIC_RELAXED);
   usleep((useconds_t)c->slow_us);
 }
