@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/str.h"
 
 enum { PATH_SIZE = 4096, TAG_SIZE = 256 };
 
@@ -277,4 +279,164 @@ nas_status nas_http_download(const nas_download *d, nas_err *err) {
   }
   free(t);
   return status;
+}
+
+/* ---- questions and answers ---- */
+
+nas_status nas_http_place_of(const char *url, nas_http_place *out, nas_err *err) {
+  char *scheme = NULL, *host = NULL, *user = NULL;
+  *out = (nas_http_place){0};
+  CURLU *u = curl_url();
+  if (!u) return nas_fail_memory(err, "an address");
+  bool ok = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+            curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+            curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+            (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+  if (ok) {
+    int b, c, d, end = 0;
+    out->secure = strcmp(scheme, "https") == 0;
+    out->has_login = curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    out->loopback = strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+                    (sscanf(host, "127.%d.%d.%d%n", &b, &c, &d, &end) == 3 && !host[end]);
+  }
+  curl_free(scheme);
+  curl_free(host);
+  curl_free(user);
+  curl_url_cleanup(u);
+  return ok ? NAS_OK : nas_fail(err, NAS_E_BAD_INPUT, NULL, "this is no address of the form https://host/path");
+}
+
+struct nas_http_client {
+  CURLM *multi;
+  CURL *curl;
+  struct curl_slist *headers;
+  char url[1024]; /* for messages */
+  nas_str body;
+  size_t limit;
+  bool running, too_long;
+  char message[CURL_ERROR_SIZE];
+};
+
+nas_status nas_http_client_new(nas_http_client **out, nas_err *err) {
+  nas_http_client *c = *out = calloc(1, sizeof *c);
+  if (c && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
+    c->multi = curl_multi_init();
+    c->curl = curl_easy_init();
+    if (c->multi && c->curl) return NAS_OK;
+  }
+  nas_http_client_free(c);
+  *out = NULL;
+  return nas_fail_memory(err, "a connection");
+}
+
+/* The handle keeps the connection; the headers may hold a key. */
+static void end_question(nas_http_client *c) {
+  if (c->running) curl_multi_remove_handle(c->multi, c->curl);
+  c->running = false;
+  for (struct curl_slist *h = c->headers; h; h = h->next) explicit_bzero(h->data, strlen(h->data));
+  curl_slist_free_all(c->headers);
+  c->headers = NULL;
+  if (c->curl) curl_easy_reset(c->curl);
+}
+
+void nas_http_client_free(nas_http_client *c) {
+  if (!c) return;
+  end_question(c);
+  curl_easy_cleanup(c->curl);
+  curl_multi_cleanup(c->multi);
+  curl_global_cleanup();
+  nas_str_free(&c->body);
+  free(c);
+}
+
+static size_t on_answer(char *bytes, size_t size, size_t count, void *arg) {
+  nas_http_client *c = arg;
+  size_t n = size * count;
+  c->too_long = n > c->limit - c->body.len;
+  if (c->too_long) return 0;
+  nas_str_add_n(&c->body, bytes, n);
+  return c->body.failed ? 0 : n;
+}
+
+static nas_status add_header(nas_http_client *c, const char *text, nas_err *err) {
+  struct curl_slist *longer = curl_slist_append(c->headers, text);
+  if (!longer) return nas_fail_memory(err, "a question");
+  c->headers = longer;
+  return NAS_OK;
+}
+
+nas_status nas_http_post(nas_http_client *c, const nas_question *q, nas_err *err) {
+  end_question(c);
+  nas_str_free(&c->body);
+  c->limit = q->limit ? q->limit : (size_t)16 << 20;
+  c->too_long = false;
+  c->message[0] = '\0';
+  nas_text_put(c->url, sizeof c->url, "%s", q->url);
+  for (const char *const *h = q->headers; h && *h; h++) NAS_TRY(add_header(c, *h, err));
+  NAS_TRY(add_header(c, "Expect:", err)); /* or curl waits a second before it sends a long body */
+  CURL *e = c->curl;
+  curl_easy_setopt(e, CURLOPT_URL, q->url);
+  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L); /* a key is for one address */
+  curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(1000 * (q->connect_seconds > 0 ? q->connect_seconds : 30)));
+  curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(1000 * (q->seconds > 0 ? q->seconds : 120)));
+  curl_easy_setopt(e, CURLOPT_USERAGENT, "nascent");
+  curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->message);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+  curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
+  curl_easy_setopt(e, CURLOPT_COPYPOSTFIELDS, q->body);
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
+  curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+  if (curl_multi_add_handle(c->multi, e) != CURLM_OK)
+    return nas_fail(err, NAS_E_INTERNAL, c->url, "cannot begin the question");
+  c->running = true;
+  return NAS_OK;
+}
+
+static nas_status explain(const nas_http_client *c, CURLcode code, nas_err *err) {
+  const char *reason = c->message[0] ? c->message : curl_easy_strerror(code);
+  if (c->too_long) return nas_fail(err, NAS_E_OUT_OF_RANGE, c->url, "the answer is longer than %zu bytes", c->limit);
+  if (c->body.failed) return nas_fail_memory(err, "an answer");
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT: return nas_fail(err, NAS_E_TIMEOUT, c->url, "%s", reason);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      return nas_fail(err, NAS_E_MISMATCH, c->url, "the certificate is not accepted: %s", reason);
+    default: return nas_fail(err, NAS_E_NETWORK, c->url, "%s", reason);
+  }
+}
+
+static void read_answer(nas_http_client *c, nas_http_answer *answer) {
+  curl_off_t wait = 0, took = 0;
+  *answer = (nas_http_answer){.body = nas_str_text(&c->body), .n = c->body.len};
+  curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+  curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &wait);
+  curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took);
+  answer->retry_after = wait > 0 ? (double)wait : NAN;
+  answer->seconds = (double)took * 1e-6;
+}
+
+nas_status nas_http_poll(nas_http_client *c, double timeout, bool *done, nas_http_answer *answer, nas_err *err) {
+  int running = 0, left = 0;
+  *done = false;
+  *answer = (nas_http_answer){.retry_after = NAN};
+  if (!c->running) return nas_fail(err, NAS_E_INTERNAL, c->url, "no question is under way");
+  if (curl_multi_perform(c->multi, &running) != CURLM_OK ||
+      (running && curl_multi_poll(c->multi, NULL, 0, (int)(1000 * timeout), NULL) != CURLM_OK) ||
+      (running && curl_multi_perform(c->multi, &running) != CURLM_OK))
+    return nas_fail(err, NAS_E_INTERNAL, c->url, "cannot go on with the question");
+  for (CURLMsg *m; (m = curl_multi_info_read(c->multi, &left));) {
+    if (m->msg != CURLMSG_DONE) continue;
+    CURLcode code = m->data.result;
+    *done = true;
+    read_answer(c, answer);
+    nas_status status = code == CURLE_OK ? NAS_OK : explain(c, code, err);
+    end_question(c);
+    return status;
+  }
+  return NAS_OK;
 }

@@ -84,13 +84,15 @@ static int fitting(const char *line, int width) {
   return i;
 }
 
-static void draw(nas_progress *p, double now) {
+/* One write a line: a terminal may deliver two writes apart. */
+static void draw(nas_progress *p, double now, bool last) {
   char line[LINE_SIZE], out[LINE_SIZE + 32];
   compose(p, now, line);
   if (p->terminal) {
     int length = fitting(line, terminal_width(p->fd) - 1);
     bool red = p->colour && p->failed > 0;
-    snprintf(out, sizeof out, "\r%s%.*s%s\033[K", red ? "\033[31m" : "", length, line, red ? "\033[0m" : "");
+    snprintf(out, sizeof out, "\r%s%.*s%s\033[K%s", red ? "\033[31m" : "", length, line, red ? "\033[0m" : "",
+             last ? "\n" : "");
   } else {
     snprintf(out, sizeof out, "%s\n", line);
   }
@@ -101,13 +103,12 @@ static void draw(nas_progress *p, double now) {
 void nas_progress_draw(nas_progress *p, bool force) {
   if (p->quiet) return;
   double now = nas_clock();
-  if (force || now - p->last >= (p->terminal ? 0.1 : p->plain_seconds)) draw(p, now);
+  if (force || now - p->last >= (p->terminal ? 0.1 : p->plain_seconds)) draw(p, now, false);
 }
 
 void nas_progress_end(nas_progress *p) {
   if (p->quiet) return;
-  draw(p, nas_clock());
-  if (p->terminal) put(p->fd, "\n");
+  draw(p, nas_clock(), true);
 }
 
 void nas_progress_clear(nas_progress *p) {

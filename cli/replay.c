@@ -9,6 +9,7 @@
 
 #include "base/progress.h"
 #include "cli/commands.h"
+#include "search/plugin.h"
 
 /* ---- the line ---- */
 
@@ -197,6 +198,7 @@ nas_status nas_cmd_replay(nas_cli *cli, int argc, const char **argv, nas_err *er
                           .workers = 1,
                           .points = 50,
                           .resamples = 2000};
+  const char *plugin = NULL;
   const nas_flag flags[] = {
       {"strategy", 's', NAS_FLAG_TEXT, &s.strategies, "A,B,...",
        "strategies; options may follow: A:KEY=VALUE:KEY=VALUE"},
@@ -217,6 +219,7 @@ nas_status nas_cmd_replay(nas_cli *cli, int argc, const char **argv, nas_err *er
       {"points", 0, NAS_FLAG_INT, &s.points, "N", "points of each curve (default 50)"},
       {"test", 0, NAS_FLAG_TEXT, &s.test, "TEST", "of differences: wilcoxon (default) or bootstrap"},
       {"resamples", 0, NAS_FLAG_INT, &s.resamples, "N", "of the bootstrap (default 2000)"},
+      {"plugin", 0, NAS_FLAG_TEXT, &plugin, "FILE.so", "a shared object with more strategies"},
       {"svg", 0, NAS_FLAG_TEXT, &s.svg, "FILE", "write the anytime regret curves as a picture"},
       {0}};
   const nas_usage usage = {
@@ -235,6 +238,7 @@ nas_status nas_cmd_replay(nas_cli *cli, int argc, const char **argv, nas_err *er
   bool done;
   NAS_TRY(nas_cli_parse(cli, argc, argv, &usage, &done, err));
   if (done) return NAS_OK;
+  if (plugin) NAS_TRY(nas_strategy_plugin_load(plugin, err));
   s.source.path = cli->args[0];
   nas_status status = replay(&s, err);
   nas_contenders_free(&s);

@@ -174,12 +174,30 @@ static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err
   return status;
 }
 
+/* What the strategy would send; nothing is run and nothing is written. */
+static nas_status dry_run(nas_cli *cli, nas_err *err) {
+  nas_campaign campaign;
+  nas_str out = {0};
+  NAS_TRY(load(cli, &campaign, err));
+  nas_status status = nas_campaign_preview(&campaign, &out, err);
+  if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
+  if (status == NAS_E_UNSUPPORTED) {
+    if (!cli->quiet)
+      fprintf(stderr, "the campaign is sound; strategy %s sends nothing out of the program\n", campaign.strategy);
+    status = NAS_OK;
+  }
+  nas_str_free(&out);
+  nas_campaign_free(&campaign);
+  return status;
+}
+
 nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *err) {
   const char *db = NULL, *plugin = NULL;
-  bool resume = false, done;
+  bool resume = false, dry = false, done;
   const nas_flag flags[] = {
       {"db", 0, NAS_FLAG_TEXT, &db, "FILE", "the table (default: the campaign's name.db)"},
       {"resume", 0, NAS_FLAG_SWITCH, &resume, NULL, "go on with the table's last campaign (or begin)"},
+      {"dry-run", 0, NAS_FLAG_SWITCH, &dry, NULL, "check everything and print the first prompt of a language model"},
       {"plugin", 0, NAS_FLAG_TEXT, &plugin, "FILE.so", "a shared object with more strategies"},
       {0}};
   const nas_usage usage = {"CAMPAIGN.yaml", 1, 1, flags,
@@ -192,5 +210,7 @@ nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *er
   /* Every rank has the same command line: the first one reports its faults, the others leave quietly, for a launcher
    * takes the first failing rank as reason to kill the rest. */
   if (status != NAS_OK) return nas_jobs_is_secondary_rank() ? NAS_OK : status;
-  return done ? NAS_OK : search(cli, db, resume, err);
+  if (done) return NAS_OK;
+  if (dry) return nas_jobs_is_secondary_rank() ? NAS_OK : dry_run(cli, err);
+  return search(cli, db, resume, err);
 }

@@ -66,14 +66,14 @@ static nas_status info_verb(nas_cli *cli, int argc, const char **argv, nas_err *
 }
 
 /* Adds one row a check; counts those that failed. */
-static nas_status check_one(const nas_strategy_type *type, const nas_space *space, nas_table *t, int *failed,
-                            nas_err *err) {
+static nas_status check_one(const nas_strategy_type *type, const nas_settings *settings, const nas_space *space,
+                            nas_table *t, int *failed, nas_err *err) {
   nas_conformance checks[NAS_CONFORMANCE_CHECKS];
-  NAS_TRY(nas_conformance_check(type, space, checks, err));
+  NAS_TRY(nas_conformance_check(type, settings, space, checks, err));
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++) {
     nas_table_cell(t, "%s", type->name);
     nas_table_cell(t, "%s", checks[i].name);
-    nas_table_cell(t, "%s", *checks[i].fault ? checks[i].fault : "ok");
+    nas_table_cell(t, "%s", *checks[i].fault ? checks[i].fault : checks[i].excuse ? checks[i].excuse : "ok");
     *failed += *checks[i].fault != '\0';
   }
   return NAS_OK;
@@ -84,13 +84,20 @@ static nas_status check_all(nas_cli *cli, const char *space_name, nas_err *err) 
   const nas_strategy_type *only = NULL;
   nas_space *space;
   int failed = 0;
+  nas_settings settings = {0};
   if (cli->n_args) NAS_TRY(nas_strategy_find(cli->args[0], &only, err));
-  NAS_TRY(nas_space_open(space_name, NULL, &space, err));
+  nas_status status = only ? nas_cli_section(cli, only->name, only->options, &settings, err) : NAS_OK;
+  if (status == NAS_OK) status = nas_cli_unused_override(cli, err);
+  if (status == NAS_OK) status = nas_space_open(space_name, NULL, &space, err);
+  if (status != NAS_OK) {
+    nas_settings_free(&settings);
+    return status;
+  }
   nas_table *t = nas_table_new("nascent.strategy-check", columns, "lll", 3);
-  nas_status status = NAS_OK;
   for (const nas_strategy_type *const *type = nas_strategy_types(); *type && status == NAS_OK; type++)
-    if (!only || *type == only) status = check_one(*type, space, t, &failed, err);
+    if (!only || *type == only) status = check_one(*type, &settings, space, t, &failed, err);
   nas_space_close(space);
+  nas_settings_free(&settings);
   if (status == NAS_OK) status = nas_table_print(t, cli, err);
   else nas_table_free(t);
   if (status == NAS_OK && failed)
@@ -103,11 +110,11 @@ static nas_status check_verb(nas_cli *cli, int argc, const char **argv, nas_err 
   const nas_flag flags[] = {
       PLUGIN_FLAG(&plugin), {"space", 's', NAS_FLAG_TEXT, &space, "SPACE", "where (default nas-bench-201)"}, {0}};
   const nas_usage usage = {"[STRATEGY]", 0, 1, flags,
-                           "Runs the conformance checks on one strategy or on all, plugged-in ones included."};
+                           "Runs the conformance checks on one strategy or on all, plugged-in ones included. Of one,\n"
+                           "-o KEY=VALUE sets an option."};
   bool done;
   NAS_TRY(nas_cli_parse(cli, argc, argv, &usage, &done, err));
   if (done) return NAS_OK;
-  NAS_TRY(nas_cli_unused_override(cli, err));
   if (plugin) NAS_TRY(nas_strategy_plugin_load(plugin, err));
   return check_all(cli, space, err);
 }

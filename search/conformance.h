@@ -3,17 +3,19 @@
 /* What every strategy must do, checked from outside: `nascent strategy check`. */
 #include "search/strategy.h"
 
-/* One check: name, and what was wrong (empty when it passed). */
+/* One check: name, what was wrong (empty when it passed), and why it was not made (NULL when it was). */
 typedef struct nas_conformance {
   const char *name;
   char fault[200];
+  const char *excuse;
 } nas_conformance;
 
 enum { NAS_CONFORMANCE_CHECKS = 7 };
 
-/* Runs all checks on a strategy with its default options in a space. Accuracies are made up from the genes; a strategy
- * has no way to see test accuracy, as a tell has no place for it. Errors: only what keeps the checks from running, such
- * as a lack of memory; a strategy that fails a check is OK with a fault. */
-nas_status nas_conformance_check(const nas_strategy_type *type, const nas_space *space,
+/* Runs all checks on a strategy with these options (NULL: its defaults) in a space. One that consults something outside
+ * is excused from them unless it has options that say what: something that answers the same to the same. Accuracies are
+ * made up from the genes; a strategy has no way to see test accuracy, as a tell has no place for it. Errors: only what
+ * keeps the checks from running, such as a lack of memory; a strategy that fails a check is OK with a fault. */
+nas_status nas_conformance_check(const nas_strategy_type *type, const nas_settings *settings, const nas_space *space,
                                  nas_conformance out[NAS_CONFORMANCE_CHECKS], nas_err *err);
 #endif

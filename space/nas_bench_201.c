@@ -83,6 +83,14 @@ static void edge(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to
   *to = nas_nb201_edges[gene].to;
 }
 
+static const char *choice_summary(const nas_space *self, uint8_t gene, uint8_t choice) {
+  (void)self, (void)gene;
+  static const char *const summaries[NB201_OPS] = {"no edge: contributes zero", "passes its input on unchanged",
+                                                   "ReLU, 1x1 convolution, batch norm",
+                                                   "ReLU, 3x3 convolution, batch norm", "3x3 average pooling"};
+  return choice < NB201_OPS ? summaries[choice] : NULL;
+}
+
 extern const nas_space_type nas_space_type_nas_bench_201;
 const nas_space_type nas_space_type_nas_bench_201 = {
     .name = "nas-bench-201",
@@ -110,4 +118,5 @@ const nas_space_type nas_space_type_nas_bench_201 = {
     .svg = nas_nb201_svg,
     .json = nas_nb201_json,
     .edge = edge,
+    .choice_summary = choice_summary,
 };

@@ -181,6 +181,15 @@ static const char *choice_name(const nas_space *self, uint8_t gene, uint8_t choi
   return choice < data_of(self)->n_ops ? data_of(self)->ops[choice] : NULL;
 }
 
+static const char *choice_summary(const nas_space *self, uint8_t gene, uint8_t choice) {
+  static const char *const summaries[] = {"no edge: contributes zero", "passes its input on unchanged",
+                                          "3x3 average pooling"};
+  const char *name = choice_name(self, gene, choice);
+  for (size_t i = 0; name && i < sizeof plain / sizeof *plain; i++)
+    if (!strcmp(name, plain[i])) return summaries[i];
+  return NULL;
+}
+
 static nas_status format(const nas_space *self, const nas_arch *arch, nas_str *out) {
   for (int to = 1, e = 0; to < NODES; to++) {
     nas_str_add(out, to > 1 ? "+|" : "|");
@@ -318,6 +327,7 @@ const nas_space_type nas_space_type_neuron_cell = {
     .genes = genes,
     .choices = choices,
     .choice_name = choice_name,
+    .choice_summary = choice_summary,
     .parse = parse,
     .format = format,
     .canonical = canonical,

@@ -65,6 +65,10 @@ const char *nas_space_choice_name(const nas_space *space, uint8_t gene, uint8_t 
   return space->type->choice_name(space, gene, choice);
 }
 
+const char *nas_space_choice_summary(const nas_space *space, uint8_t gene, uint8_t choice) {
+  return space->type->choice_summary ? space->type->choice_summary(space, gene, choice) : NULL;
+}
+
 /* Architectures come from other processes and tables too: no table look-up before this. */
 static nas_status check(const nas_space *space, const nas_arch *arch, nas_err *err) {
   uint8_t genes = nas_space_genes(space);

@@ -62,6 +62,9 @@ struct nas_space_type {
   void (*edge)(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to); /* both 0: this one is no edge */
   /* True when a text of digits only is an architecture's text rather than its index. May be NULL: never. */
   bool (*numeral)(const nas_space *self, const char *text);
+  /* A choice in a line of words; NULL where its name says it, or where it is a neuron type, which describes itself. May
+   * be NULL. */
+  const char *(*choice_summary)(const nas_space *self, uint8_t gene, uint8_t choice);
 };
 
 /* The registry: NULL-terminated. */
@@ -84,6 +87,8 @@ uint8_t nas_space_choices(const nas_space *space, uint8_t gene);
 bool nas_space_edge(const nas_space *space, uint8_t gene, uint8_t *from, uint8_t *to);
 /* The word of the grammar, such as "nor_conv_3x3". */
 const char *nas_space_choice_name(const nas_space *space, uint8_t gene, uint8_t choice);
+/* What it does, in a line; NULL where the type does not say. */
+const char *nas_space_choice_summary(const nas_space *space, uint8_t gene, uint8_t choice);
 /* Errors name the column: where = "arch:COLUMN". Accepts the text form or a decimal index. */
 nas_status nas_space_parse(const nas_space *space, const char *text, nas_arch *out, nas_err *err);
 /* Writes the text form (at most NAS_ARCH_TEXT_MAX bytes). */

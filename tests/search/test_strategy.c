@@ -13,7 +13,8 @@ typedef void (*check)(const nas_strategy_type *type, const nas_space *space);
 static void for_each(check run) {
   nas_space *space = nas_drive_space();
   size_t n = 0;
-  for (const nas_strategy_type *const *t = nas_strategy_types(); *t; t++, n++) run(*t, space);
+  for (const nas_strategy_type *const *t = nas_strategy_types(); *t; t++, n++)
+    if (!(*t)->recall) run(*t, space); /* what consults something outside is tested with something to consult */
   assert_true(n >= 2);
   nas_space_close(space);
 }
@@ -144,7 +145,7 @@ static void guesses_the_name(void **state) {
 
 static void check_conformance(const nas_strategy_type *type, const nas_space *space) {
   nas_conformance checks[NAS_CONFORMANCE_CHECKS];
-  assert_ok(nas_conformance_check(type, space, checks, nas_test_err()));
+  assert_ok(nas_conformance_check(type, NULL, space, checks, nas_test_err()));
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++)
     if (*checks[i].fault) fail_msg("%s: %s: %s", type->name, checks[i].name, checks[i].fault);
 }
