@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/options.h"
+#include "base/result.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -33,6 +34,10 @@ typedef struct nas_run_settings {
   int64_t memory;   /* bytes that all trials of one node may take together; 0 = no limit */
   bool bind;        /* trial processes to cores of their own */
   char folder[512]; /* of spools and the heartbeat; "": TABLE.work */
+  double snapshot;  /* seconds between copies of the table for readers; 0 = none */
+  char log[512];    /* folder of one log per rank; "" = none */
+  int64_t log_size; /* bytes after which a log is rotated */
+  char on_improve[1024], on_finish[1024]; /* shell commands; "" = none */
 } nas_run_settings;
 
 typedef struct nas_campaign {
@@ -83,6 +88,7 @@ typedef struct nas_campaign_run_options {
 typedef struct nas_campaign_summary {
   int64_t campaign; /* id in the table */
   int64_t done, failed, told_before;
+  int64_t outcomes[NAS_OUTCOME_COUNT]; /* of the trials that are done */
   int64_t same, conflicts; /* second results: equal to the bit; different */
   double seconds, best_valid_accuracy;
   char best_arch[512];

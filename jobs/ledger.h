@@ -20,7 +20,7 @@ typedef struct nas_open_trial {
   size_t at;     /* its place in the coordinator's list */
   double begun;  /* when it was handed out */
   int32_t epoch; /* where it is, as far as its worker told */
-  double share, valid_accuracy;
+  double share, train_loss, valid_accuracy; /* of its last whole epoch; NaN before */
 } nas_open_trial;
 
 typedef enum nas_entry_kind { NAS_ENTRY_ASK, NAS_ENTRY_START, NAS_ENTRY_FINISH, NAS_ENTRY_EVENT } nas_entry_kind;
