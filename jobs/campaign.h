@@ -89,7 +89,7 @@ typedef struct nas_campaign_summary {
   int64_t campaign; /* id in the table */
   int64_t done, failed, told_before;
   int64_t outcomes[NAS_OUTCOME_COUNT]; /* of the trials that are done */
-  int64_t same, conflicts; /* second results: equal to the bit; different */
+  int64_t same, conflicts;             /* second results: equal to the bit; different */
   double seconds, best_valid_accuracy;
   char best_arch[512];
   bool coordinator; /* true on rank 0: only this process prints */

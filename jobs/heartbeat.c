@@ -64,8 +64,10 @@ static void add_workers(nas_str *out, const nas_coordinator *c, double now) {
 static void compose(nas_str *out, const nas_coordinator *c) {
   double now = nas_clock();
   const nas_campaign_summary *s = c->summary;
-  nas_str_fmt(out, "{\"schema\": \"nascent.heartbeat\", \"time\": %.3f, \"pid\": %d, \"name\": ", nas_clock_wall(),
+  nas_str_fmt(out, "{\"schema\": \"nascent.heartbeat\", \"time\": %.3f, \"pid\": %d, \"host\": ", nas_clock_wall(),
               (int)getpid());
+  nas_str_json(out, c->host);
+  nas_str_add(out, ", \"name\": ");
   nas_str_json(out, c->campaign->name);
   nas_str_fmt(out, ", \"campaign\": %lld, \"state\": \"%s\", \"done\": %lld, \"failed\": %lld, \"asked\": %llu",
               (long long)c->id,

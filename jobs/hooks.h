@@ -1,9 +1,9 @@
 #ifndef NAS_JOBS_HOOKS_H
 #define NAS_JOBS_HOOKS_H
-/* The commands that a campaign's file names for its events. They are the only place where a shell runs, and what they are
- * told about comes in environment variables, never as part of the command: NASCENT_EVENT (improve, finish), NASCENT_DB,
- * NASCENT_CAMPAIGN, NASCENT_DONE, NASCENT_FAILED, NASCENT_BEST_VALID_ACCURACY (percent; empty when there is none) and
- * NASCENT_BEST_ARCH. */
+/* The commands that a campaign's file names for its events. They are the only place where a shell runs, and what they
+ * are told about comes in environment variables, never as part of the command: NASCENT_EVENT (improve, finish),
+ * NASCENT_DB, NASCENT_CAMPAIGN, NASCENT_DONE, NASCENT_FAILED, NASCENT_BEST_VALID_ACCURACY (percent; empty when there is
+ * none) and NASCENT_BEST_ARCH. */
 #include <sys/types.h>
 
 #include "jobs/campaign.h"

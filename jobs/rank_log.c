@@ -107,7 +107,9 @@ static void describe(const nas_message *m, nas_str *out) {
   switch (m->kind) {
     case NAS_MESSAGE_TRIAL: nas_str_add(out, m->arch); return;
     case NAS_MESSAGE_PROGRESS: nas_str_fmt(out, "epoch %d, %.0f %%", m->epoch, 100 * m->share); return;
-    case NAS_MESSAGE_RESULT: nas_str_fmt(out, "%s after %zu epochs", nas_outcome_text(m->result.outcome), m->result.n_epochs); break;
+    case NAS_MESSAGE_RESULT:
+      nas_str_fmt(out, "%s after %zu epochs", nas_outcome_text(m->result.outcome), m->result.n_epochs);
+      break;
     default: break;
   }
   if (e->msg[0]) nas_str_fmt(out, "%s%s%s%s", out->len ? ": " : "", e->where, e->where[0] ? ": " : "", e->msg);
@@ -119,8 +121,8 @@ void nas_rank_log_message(nas_rank_log *log, const nas_message *m) {
   nas_str text = {0};
   if (!log->path[0] || !kind) return;
   describe(m, &text);
-  bool about_trial = m->kind == NAS_MESSAGE_TRIAL || m->kind == NAS_MESSAGE_RESULT ||
-                     m->kind == NAS_MESSAGE_PROGRESS || m->kind == NAS_MESSAGE_CANCEL;
+  bool about_trial = m->kind == NAS_MESSAGE_TRIAL || m->kind == NAS_MESSAGE_RESULT || m->kind == NAS_MESSAGE_PROGRESS ||
+                     m->kind == NAS_MESSAGE_CANCEL;
   if (about_trial && m->trial)
     nas_rank_log_write(log, kind, m->trial, (int64_t)m->number, m->attempt, nas_str_text(&text));
   else nas_rank_log_write(log, kind, 0, -1, -1, nas_str_text(&text));

@@ -1,7 +1,8 @@
 #ifndef NAS_JOBS_RANK_LOG_H
 #define NAS_JOBS_RANK_LOG_H
 /* What one rank did, as lines of JSON for programs and grep: {"time": s since 1970, "rank", "kind", "trial", "number",
- * "attempt", "text"}. Only on request (run.log). A log is private (mode 0600): it may quote what a strategy was told. */
+ * "attempt", "text"}. Only on request (run.log). A log is private (mode 0600): it may quote what a strategy was told.
+ */
 #include "jobs/campaign.h"
 #include "jobs/wire.h"
 
@@ -15,8 +16,8 @@ typedef struct nas_rank_log {
 
 enum { NAS_RANK_LOG_KEPT = 3 };
 
-/* FOLDER/NAME.rankN.jsonl, appended to. A log that cannot be written is said once, on standard error, and tried again: no
- * campaign ends for want of its log. Messages may be written when run.log is empty: they go nowhere. */
+/* FOLDER/NAME.rankN.jsonl, appended to. A log that cannot be written is said once, on standard error, and tried again:
+ * no campaign ends for want of its log. Messages may be written when run.log is empty: they go nowhere. */
 void nas_rank_log_open(nas_rank_log *log, const nas_campaign *c, int rank);
 /* trial 0, number and attempt -1: left out. */
 void nas_rank_log_write(nas_rank_log *log, const char *kind, int64_t trial, int64_t number, int attempt,

@@ -24,7 +24,7 @@ typedef struct server {
   const nas_message *trial; /* running */
   double last_report;
   double train_loss, valid_accuracy; /* of its last whole epoch */
-  int64_t memory; /* limit of a trial */
+  int64_t memory;                    /* limit of a trial */
 } server;
 
 static volatile sig_atomic_t stop;
