@@ -7,6 +7,7 @@
 
 #include "bench-db/bench-db.h"
 #include "cli/commands.h"
+#include "cli/search.h"
 #include "jobs/campaign.h"
 #include "search/plugin.h"
 
@@ -179,6 +180,14 @@ static nas_status load(nas_cli *cli, nas_campaign *campaign, nas_err *err) {
   return status;
 }
 
+static nas_status check(nas_cli *cli, nas_err *err) {
+  nas_campaign campaign;
+  NAS_TRY(load(cli, &campaign, err));
+  nas_status status = nas_search_check(cli, cli->args[0], &campaign, err);
+  nas_campaign_free(&campaign);
+  return status;
+}
+
 static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err) {
   nas_campaign campaign;
   nas_campaign_summary summary;
@@ -197,10 +206,12 @@ static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err
 
 nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *err) {
   const char *db = NULL, *plugin = NULL;
-  bool resume = false, done;
+  bool resume = false, check_only = false, done;
   const nas_flag flags[] = {
       {"db", 0, NAS_FLAG_TEXT, &db, "FILE", "the table (default: the campaign's name.db)"},
       {"resume", 0, NAS_FLAG_SWITCH, &resume, NULL, "go on with the table's last campaign (or begin)"},
+      {"check", 0, NAS_FLAG_SWITCH, &check_only, NULL,
+       "check the file and print the resolved configuration, run nothing"},
       {"plugin", 0, NAS_FLAG_TEXT, &plugin, "FILE.so", "a shared object with more strategies"},
       {0}};
   const nas_usage usage = {"CAMPAIGN.yaml", 1, 1, flags,
@@ -213,5 +224,7 @@ nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *er
   /* Every rank has the same command line: the first one reports its faults, the others leave quietly, for a launcher
    * takes the first failing rank as reason to kill the rest. */
   if (status != NAS_OK) return nas_jobs_is_secondary_rank() ? NAS_OK : status;
-  return done ? NAS_OK : search(cli, db, resume, err);
+  if (done) return NAS_OK;
+  if (check_only) return nas_jobs_is_secondary_rank() ? NAS_OK : check(cli, err);
+  return search(cli, db, resume, err);
 }

@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -169,10 +170,24 @@ static bool is_here(const char *host) {
   return strcmp(host, mine) == 0;
 }
 
+/* A killed process that nobody has waited for yet is dead all the same. */
+static bool is_zombie(pid_t pid) {
+  char path[64], text[512];
+  nas_text_put(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *f = fopen(path, "r");
+  if (!f) return false;
+  size_t n = fread(text, 1, sizeof text - 1, f);
+  fclose(f);
+  text[n] = '\0';
+  const char *after = strrchr(text, ')'); /* the name before it may hold anything */
+  return after && (strncmp(after, ") Z", 3) == 0 || strncmp(after, ") X", 3) == 0);
+}
+
 static bool has_died(const json_t *root) {
   const char *host = json_string_value(json_object_get(root, "host"));
   pid_t pid = (pid_t)count_at(root, "pid");
-  return host && is_here(host) && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+  if (!host || !is_here(host) || pid <= 0) return false;
+  return (kill(pid, 0) != 0 && errno == ESRCH) || is_zombie(pid);
 }
 
 nas_status nas_status_read(const char *db, const char *folder, nas_status_report *r, nas_err *err) {

@@ -69,6 +69,12 @@ nas_status nas_campaign_section_record(const nas_campaign *c, const char *sectio
 /* The resolved configuration, every option included, as canonical "section.key=value" lines. */
 nas_status nas_campaign_record(const nas_campaign *c, nas_str *out, nas_err *err);
 
+/* The same with the keys that change no number: what --check prints. */
+nas_status nas_campaign_resolved(const nas_campaign *c, nas_str *out, nas_err *err);
+/* Whether it could run here: the data set is there and whole, the evaluator and the strategy take their options
+ * together. Nothing is run, written or sent. */
+nas_status nas_campaign_check(const nas_campaign *c, nas_err *err);
+
 /* Whether a key of that record may differ between the runs of one campaign: budgets may grow, and how trials are spread
  * over processes changes no number. */
 bool nas_campaign_key_may_differ(const char *key);
