@@ -7,6 +7,7 @@
 
 #include "bench-db/bench-db.h"
 #include "cli/commands.h"
+#include "cli/search.h"
 #include "jobs/campaign.h"
 #include "search/plugin.h"
 
@@ -158,6 +159,14 @@ static nas_status verdict(const nas_campaign_summary *s, const char *db, nas_err
   return NAS_OK;
 }
 
+static nas_status check(nas_cli *cli, nas_err *err) {
+  nas_campaign campaign;
+  NAS_TRY(nas_cli_campaign(cli, &campaign, err));
+  nas_status status = nas_search_check(cli, cli->args[0], &campaign, err);
+  nas_campaign_free(&campaign);
+  return status;
+}
+
 static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err) {
   nas_campaign campaign;
   nas_campaign_summary summary;
@@ -178,7 +187,7 @@ static nas_status search(nas_cli *cli, const char *db, bool resume, nas_err *err
 static nas_status dry_run(nas_cli *cli, nas_err *err) {
   nas_campaign campaign;
   nas_str out = {0};
-  NAS_TRY(load(cli, &campaign, err));
+  NAS_TRY(nas_cli_campaign(cli, &campaign, err));
   nas_status status = nas_campaign_preview(&campaign, &out, err);
   if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
   if (status == NAS_E_UNSUPPORTED) {
@@ -193,10 +202,12 @@ static nas_status dry_run(nas_cli *cli, nas_err *err) {
 
 nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *err) {
   const char *db = NULL, *plugin = NULL;
-  bool resume = false, dry = false, done;
+  bool resume = false, dry = false, check_only = false, done;
   const nas_flag flags[] = {
       {"db", 0, NAS_FLAG_TEXT, &db, "FILE", "the table (default: the campaign's name.db)"},
       {"resume", 0, NAS_FLAG_SWITCH, &resume, NULL, "go on with the table's last campaign (or begin)"},
+      {"check", 0, NAS_FLAG_SWITCH, &check_only, NULL,
+       "check the file and print the resolved configuration, run nothing"},
       {"dry-run", 0, NAS_FLAG_SWITCH, &dry, NULL, "check everything and print the first prompt of a language model"},
       {"plugin", 0, NAS_FLAG_TEXT, &plugin, "FILE.so", "a shared object with more strategies"},
       {0}};
@@ -212,5 +223,6 @@ nas_status nas_cmd_search(nas_cli *cli, int argc, const char **argv, nas_err *er
   if (status != NAS_OK) return nas_jobs_is_secondary_rank() ? NAS_OK : status;
   if (done) return NAS_OK;
   if (dry) return nas_jobs_is_secondary_rank() ? NAS_OK : dry_run(cli, err);
+  if (check_only) return nas_jobs_is_secondary_rank() ? NAS_OK : check(cli, err);
   return search(cli, db, resume, err);
 }

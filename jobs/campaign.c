@@ -48,6 +48,15 @@ static const nas_option run_options[] = {
     NAS_OPT_FLAG(nas_run_settings, bind, "bind", "false", "give each trial process trial.threads cores of its own"),
     NAS_OPT_TEXT(nas_run_settings, folder, "folder", "",
                  "where results lie until they are recorded, and the heartbeat; default: the table's name with .work"),
+    NAS_OPT_SECONDS(nas_run_settings, snapshot, "snapshot", "60", 0, 1e9,
+                    "time between copies of the table as TABLE.snapshot, for readers while it is written; 0 = none"),
+    NAS_OPT_TEXT(nas_run_settings, log, "log", "",
+                 "folder for a log of each rank, a JSON object per line; default: no logs"),
+    NAS_OPT_BYTES(nas_run_settings, log_size, "log-size", "16MiB", 4096, 1e12,
+                  "size at which a log becomes NAME.1, that one NAME.2, and so on to NAME.3"),
+    NAS_OPT_TEXT(nas_run_settings, on_improve, "on-improve", "",
+                 "shell command to run when a trial is better than all before it (see docs/campaigns.md)"),
+    NAS_OPT_TEXT(nas_run_settings, on_finish, "on-finish", "", "shell command to run when the campaign is over"),
     NAS_OPT_END};
 
 const nas_option *nas_campaign_options(void) { return top_options; }

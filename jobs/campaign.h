@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/options.h"
+#include "base/result.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -33,6 +34,10 @@ typedef struct nas_run_settings {
   int64_t memory;   /* bytes that all trials of one node may take together; 0 = no limit */
   bool bind;        /* trial processes to cores of their own */
   char folder[512]; /* of spools and the heartbeat; "": TABLE.work */
+  double snapshot;  /* seconds between copies of the table for readers; 0 = none */
+  char log[512];    /* folder of one log per rank; "" = none */
+  int64_t log_size; /* bytes after which a log is rotated */
+  char on_improve[1024], on_finish[1024]; /* shell commands; "" = none */
 } nas_run_settings;
 
 typedef struct nas_campaign {
@@ -64,6 +69,12 @@ nas_status nas_campaign_section_record(const nas_campaign *c, const char *sectio
 /* The resolved configuration, every option included, as canonical "section.key=value" lines. */
 nas_status nas_campaign_record(const nas_campaign *c, nas_str *out, nas_err *err);
 
+/* The same with the keys that change no number: what --check prints. */
+nas_status nas_campaign_resolved(const nas_campaign *c, nas_str *out, nas_err *err);
+/* Whether it could run here: the data set is there and whole, the evaluator and the strategy take their options
+ * together. Nothing is run, written or sent. */
+nas_status nas_campaign_check(const nas_campaign *c, nas_err *err);
+
 /* Whether a key of that record may differ between the runs of one campaign: budgets may grow, and how trials are spread
  * over processes changes no number. */
 bool nas_campaign_key_may_differ(const char *key);
@@ -83,7 +94,8 @@ typedef struct nas_campaign_run_options {
 typedef struct nas_campaign_summary {
   int64_t campaign; /* id in the table */
   int64_t done, failed, told_before;
-  int64_t same, conflicts; /* second results: equal to the bit; different */
+  int64_t outcomes[NAS_OUTCOME_COUNT]; /* of the trials that are done */
+  int64_t same, conflicts;             /* second results: equal to the bit; different */
   double seconds, best_valid_accuracy;
   char best_arch[512];
   bool coordinator; /* true on rank 0: only this process prints */

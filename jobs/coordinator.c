@@ -93,6 +93,7 @@ void nas_coordinator_close(nas_coordinator *c) {
   nas_setup_close(&c->setup);
   nas_repeats_free(&c->repeats);
   nas_ledger_free(&c->ledger);
+  nas_rank_log_close(&c->log);
   nas_notes_free(&c->notes);
   for (size_t i = 0; i < c->n_open; i++) free(c->open[i]);
   for (int i = 0; i < c->n_slots && c->slots; i++) free(c->slots[i].held);
@@ -142,6 +143,7 @@ nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, con
   c->epochs += fresh > 0 ? fresh : 0;
   c->summary->done++;
   c->summary->failed += !ok;
+  c->summary->outcomes[r->outcome]++;
   note_best(c, t, tell.valid_accuracy);
   return NAS_OK;
 }
@@ -237,6 +239,7 @@ nas_status nas_coordinator_note(nas_coordinator *c, const char *kind, nas_open_t
   nas_str_add(&text, line);
   nas_status status = nas_str_check(&text, err);
   if (status == NAS_OK) status = nas_ledger_event(&c->ledger, kind, t, worker, nas_str_text(&text), err);
+  nas_rank_log_write(&c->log, kind, t ? t->id : 0, t ? (int64_t)t->number : -1, t ? t->attempt : -1, line);
   nas_str_free(&text);
   return status;
 }
@@ -325,6 +328,7 @@ static nas_status hear_progress(nas_coordinator *c, int worker, const nas_messag
   if (t && t->worker == worker) {
     t->epoch = m->epoch;
     t->share = m->share;
+    t->train_loss = m->train_loss;
     t->valid_accuracy = m->valid_accuracy;
     return NAS_OK;
   }
@@ -538,7 +542,8 @@ static nas_status assign(nas_coordinator *c, int worker, bool *given, nas_err *e
   t->attempt++;
   t->begun = nas_clock();
   t->epoch = 0;
-  t->share = t->valid_accuracy = 0;
+  t->share = 0;
+  t->train_loss = t->valid_accuracy = NAN;
   NAS_TRY(nas_ledger_start(&c->ledger, t, err));
   NAS_TRY(nas_coordinator_post(c, worker, NAS_MESSAGE_TRIAL, &p, err));
   p->trial = t;

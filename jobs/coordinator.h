@@ -7,6 +7,7 @@
 #include "bench-db/bench-db.h"
 #include "jobs/campaign.h"
 #include "jobs/ledger.h"
+#include "jobs/rank_log.h"
 #include "jobs/repeats.h"
 #include "jobs/setup.h"
 #include "search/strategy.h"
@@ -70,6 +71,7 @@ typedef struct nas_coordinator {
   nas_parcel *outbox;
   size_t n_outbox, cap_outbox;
   nas_ledger ledger;
+  nas_rank_log log; /* of events; opened by whoever leads */
   bool paused;
   nas_err why;                         /* of the pause */
   double pause_began, retry_at, delay; /* of the pause */

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "jobs/rank_log.h"
 #include "jobs/spool.h"
 #include "jobs/stop_signal.h"
 
@@ -27,6 +28,7 @@ typedef struct follower {
   const nas_campaign *campaign;
   const char *folder;
   nas_spool spool;
+  nas_rank_log log;
   nas_str frames;                        /* to be sent */
   nas_str results;                       /* to be spooled first */
   double refused_since, retry_at, delay; /* by the disk */
@@ -88,6 +90,7 @@ static nas_status open_spool(follower *f, const nas_message *hello, nas_err *err
 /* ---- from the worker to the coordinator ---- */
 
 static nas_status pass_on(follower *f, nas_message *m, nas_err *err) {
+  nas_rank_log_message(&f->log, m);
   if (m->kind == NAS_MESSAGE_RESULT && m->result.outcome != NAS_OUTCOME_PREEMPTED)
     return nas_spool_number(&f->spool, m, &f->results, err);
   if (m->kind == NAS_MESSAGE_HELLO) {
@@ -124,6 +127,7 @@ static nas_status gather(follower *f, double timeout, nas_err *err) {
 
 static nas_status obey(follower *f, nas_message *m, nas_err *err) {
   f->heard = nas_clock();
+  nas_rank_log_message(&f->log, m);
   switch (m->kind) {
     case NAS_MESSAGE_TRIAL: return f->worker ? nas_worker_begin(f->worker, m, err) : NAS_OK;
     case NAS_MESSAGE_CANCEL: return f->worker ? nas_worker_cancel(f->worker, m, err) : NAS_OK;
@@ -183,6 +187,7 @@ void nas_follow(nas_ranks *ranks, nas_worker *w, const nas_campaign *c, const ch
   nas_message complaint = {.kind = NAS_MESSAGE_HELLO}, stopped = {.kind = NAS_MESSAGE_STOPPED};
   nas_err ignored;
   gethostname(f.host, sizeof f.host - 1);
+  nas_rank_log_open(&f.log, c, ranks->rank);
   nas_stop_ignore();
   nas_status status = work(&f, &complaint.error);
   if (status != NAS_OK) {
@@ -194,6 +199,7 @@ void nas_follow(nas_ranks *ranks, nas_worker *w, const nas_campaign *c, const ch
   ranks->torn = f.lost;
   if (!f.lost) nas_ranks_send(ranks, 0, &stopped, &ignored);
   nas_spool_close(&f.spool);
+  nas_rank_log_close(&f.log);
   nas_str_free(&f.frames);
   nas_str_free(&f.results);
 }

@@ -29,6 +29,8 @@ static void add_trial(nas_str *out, const nas_coordinator *c, const nas_open_tri
   nas_str_json(out, arch);
   nas_str_fmt(out, ", \"epoch\": %d, \"share\": ", t->epoch);
   nas_str_json_number(out, t->share);
+  nas_str_add(out, ", \"train_loss\": ");
+  nas_str_json_number(out, t->train_loss);
   nas_str_add(out, ", \"valid_accuracy\": ");
   nas_str_json_number(out, t->valid_accuracy);
   nas_str_fmt(out, ", \"seconds\": %.1f}", now - t->begun);
@@ -62,8 +64,10 @@ static void add_workers(nas_str *out, const nas_coordinator *c, double now) {
 static void compose(nas_str *out, const nas_coordinator *c) {
   double now = nas_clock();
   const nas_campaign_summary *s = c->summary;
-  nas_str_fmt(out, "{\"schema\": \"nascent.heartbeat\", \"time\": %.3f, \"pid\": %d, \"name\": ", nas_clock_wall(),
+  nas_str_fmt(out, "{\"schema\": \"nascent.heartbeat\", \"time\": %.3f, \"pid\": %d, \"host\": ", nas_clock_wall(),
               (int)getpid());
+  nas_str_json(out, c->host);
+  nas_str_add(out, ", \"name\": ");
   nas_str_json(out, c->campaign->name);
   nas_str_fmt(out, ", \"campaign\": %lld, \"state\": \"%s\", \"done\": %lld, \"failed\": %lld, \"asked\": %llu",
               (long long)c->id,
@@ -71,7 +75,10 @@ static void compose(nas_str *out, const nas_coordinator *c) {
               : c->stopping ? "stopping"
                             : "running",
               (long long)s->done, (long long)s->failed, (unsigned long long)c->asked);
-  nas_str_fmt(out, ", \"told_before\": %lld, \"budget_trials\": %lld, \"seconds\": %.1f, \"best\": ",
+  nas_str_add(out, ", \"outcomes\": {");
+  for (int i = 0; i < NAS_OUTCOME_COUNT; i++)
+    nas_str_fmt(out, "%s\"%s\": %lld", i ? ", " : "", nas_outcome_text((nas_outcome)i), (long long)s->outcomes[i]);
+  nas_str_fmt(out, "}, \"told_before\": %lld, \"budget_trials\": %lld, \"seconds\": %.1f, \"best\": ",
               (long long)s->told_before, (long long)c->campaign->budget.trials, now - c->started);
   nas_str_json_number(out, s->best_valid_accuracy);
   nas_str_add(out, ", \"best_arch\": ");

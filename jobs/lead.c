@@ -8,11 +8,14 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "jobs/heartbeat.h"
+#include "jobs/hooks.h"
 #include "jobs/stop_signal.h"
 
 static const double look_seconds = 0.25;    /* between looks at signals, leases and the budget's clock */
 static const double pending_seconds = 0.02; /* between looks at an ask that waits for something outside */
 static const double beat_seconds = 1;
+/* Copies for readers take at most this share of the time. */
+static const double copy_share = 0.05;
 enum { DRAIN_MAX = 4096 };
 
 typedef struct lead {
@@ -21,13 +24,20 @@ typedef struct lead {
   nas_progress progress;
   char heartbeat[640];
   double beaten, pinged;
+  char snapshot[640];
+  double copy_at;
+  uint64_t copied; /* trials told when the last copy was made */
+  bool said_uncopied;
+  bool over; /* nothing is left to do */
+  nas_hooks hooks;
   pid_t launcher;
   bool said_paused;
 } lead;
 
 /* ---- messages ---- */
 
-static nas_status send_local(nas_worker *w, nas_message *m, nas_err *err) {
+static nas_status send_local(nas_coordinator *c, nas_worker *w, nas_message *m, nas_err *err) {
+  nas_rank_log_message(&c->log, m);
   switch (m->kind) {
     case NAS_MESSAGE_TRIAL: return nas_worker_begin(w, m, err);
     case NAS_MESSAGE_CANCEL: return nas_worker_cancel(w, m, err);
@@ -54,7 +64,7 @@ static nas_status send_all(lead *l, nas_err *err) {
   for (int i = 0; l->post->ranks && i < c->n_slots && status == NAS_OK; i++)
     status = send_to(c, l->post->ranks, i, err);
   for (size_t i = 0; l->post->local && i < c->n_outbox && status == NAS_OK; i++)
-    status = send_local(l->post->local, &c->outbox[i].message, err);
+    status = send_local(c, l->post->local, &c->outbox[i].message, err);
   c->n_outbox = 0;
   return status;
 }
@@ -68,6 +78,7 @@ static nas_status collect(lead *l, double timeout, nas_err *err) {
     if (l->post->ranks) NAS_TRY(nas_ranks_receive(l->post->ranks, i ? 0 : timeout, &from, &m, &got, err));
     else NAS_TRY(nas_worker_poll(l->post->local, i ? 0 : timeout, &m, &got, err));
     if (!got) break;
+    if (l->post->local) nas_rank_log_message(&l->c->log, &m);
     NAS_TRY(nas_coordinator_take(l->c, from, &m, err));
   }
   return NAS_OK;
@@ -111,6 +122,21 @@ static void show(lead *l, bool force) {
   nas_heartbeat_write(l->c, l->heartbeat);
 }
 
+/* A copy of the table for those who would read it while it is written. */
+static void copy_table(lead *l) {
+  nas_coordinator *c = l->c;
+  nas_err why = {0};
+  double now = nas_clock(), interval = c->campaign->run.snapshot;
+  if (!(interval > 0) || c->paused || now < l->copy_at || c->told == l->copied) return;
+  if (nas_db_snapshot(c->db, l->snapshot, &why) != NAS_OK && !l->said_uncopied) {
+    nas_progress_say(&l->progress, "%s: no copy for readers: %s", l->snapshot, why.msg);
+    l->said_uncopied = true;
+  }
+  double took = nas_clock() - now;
+  l->copied = c->told;
+  l->copy_at = now + took + fmax(interval, took / copy_share);
+}
+
 /* Without its launcher a job has nobody to end it, and the next one would find the table locked. */
 static nas_status check_launcher(const lead *l, nas_err *err) {
   if (!l->post->ranks || getppid() == l->launcher) return NAS_OK;
@@ -128,6 +154,8 @@ static nas_status turn(lead *l, nas_err *err) {
   if (l->c->paused) timeout = fmin(timeout, fmax(l->c->retry_at - nas_clock(), 0.001));
   if (!nas_coordinator_done(l->c)) NAS_TRY(collect(l, timeout, err));
   show(l, false);
+  copy_table(l);
+  if (!l->c->paused) nas_hooks_look(&l->hooks, l->c->summary);
   return NAS_OK;
 }
 
@@ -149,14 +177,18 @@ static nas_status stop_trials(lead *l, nas_err *err) {
   do NAS_TRY(turn(l, err));
   while (!nas_coordinator_quiet(c) && nas_clock() < until);
   c->stopping = false; /* would there have been more to do? */
-  bool over = nas_coordinator_done(c);
-  return conclude(l, over ? "finished" : "preempted", fmax(until, nas_clock() + look_seconds), err);
+  l->over = nas_coordinator_done(c);
+  return conclude(l, l->over ? "finished" : "preempted", fmax(until, nas_clock() + look_seconds), err);
 }
 
 nas_status nas_lead(nas_coordinator *c, nas_post *p, const char *db, bool quiet, nas_err *err) {
   lead l = {.c = c, .post = p, .launcher = getppid()};
   char folder[512];
   nas_status status = NAS_OK;
+  nas_text_put(l.snapshot, sizeof l.snapshot, "%s.snapshot", db);
+  l.copy_at = nas_clock() + c->campaign->run.snapshot;
+  nas_hooks_open(&l.hooks, c->campaign, db, c->summary->best_valid_accuracy);
+  nas_rank_log_open(&c->log, c->campaign, 0);
   nas_run_folder(c->campaign, db, folder);
   mkdir(folder, 0777); /* where it cannot be made there is no heartbeat */
   nas_heartbeat_path(c->campaign, db, l.heartbeat);
@@ -164,10 +196,15 @@ nas_status nas_lead(nas_coordinator *c, nas_post *p, const char *db, bool quiet,
   show(&l, true);
   while (status == NAS_OK && !nas_coordinator_done(c) && !nas_stop_caught()) status = turn(&l, err);
   if (status == NAS_OK && nas_stop_caught()) status = stop_trials(&l, err);
-  else if (status == NAS_OK) status = conclude(&l, "finished", INFINITY, err);
+  else if (status == NAS_OK) {
+    l.over = true;
+    status = conclude(&l, "finished", INFINITY, err);
+  }
   show(&l, false);
   nas_progress_end(&l.progress);
+  nas_hooks_close(&l.hooks, c->summary, status == NAS_OK && l.over);
   unlink(l.heartbeat);
+  if (status == NAS_OK) unlink(l.snapshot);
   return status;
 }
 

@@ -14,13 +14,13 @@ typedef struct nas_open_trial {
   int32_t epochs; /* to train up to; 0 = all of the recipe */
   double params, macs;
   int32_t attempt;
-  int deaths;    /* processes that it took along */
-  int losses;    /* workers that were lost with it */
-  int worker;    /* that has it; -1: waits */
-  size_t at;     /* its place in the coordinator's list */
-  double begun;  /* when it was handed out */
-  int32_t epoch; /* where it is, as far as its worker told */
-  double share, valid_accuracy;
+  int deaths;                               /* processes that it took along */
+  int losses;                               /* workers that were lost with it */
+  int worker;                               /* that has it; -1: waits */
+  size_t at;                                /* its place in the coordinator's list */
+  double begun;                             /* when it was handed out */
+  int32_t epoch;                            /* where it is, as far as its worker told */
+  double share, train_loss, valid_accuracy; /* of its last whole epoch; NaN before */
 } nas_open_trial;
 
 typedef enum nas_entry_kind { NAS_ENTRY_ASK, NAS_ENTRY_START, NAS_ENTRY_FINISH, NAS_ENTRY_EVENT } nas_entry_kind;

@@ -1,5 +1,6 @@
 #include "jobs/server.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ typedef struct server {
   const char *checkpoints;
   const nas_message *trial; /* running */
   double last_report;
-  int64_t memory; /* limit of a trial */
+  double train_loss, valid_accuracy; /* of its last whole epoch */
+  int64_t memory;                    /* limit of a trial */
 } server;
 
 static volatile sig_atomic_t stop;
@@ -31,7 +33,7 @@ static void on_stop(int number) { stop = number; }
 
 static const double report_seconds = 1;
 
-static void report(server *s, int32_t epoch, double share, double valid_accuracy) {
+static void report(server *s, int32_t epoch, double share) {
   nas_err err;
   nas_message m = {.kind = NAS_MESSAGE_PROGRESS,
                    .trial = s->trial->trial,
@@ -39,19 +41,22 @@ static void report(server *s, int32_t epoch, double share, double valid_accuracy
                    .attempt = s->trial->attempt,
                    .epoch = epoch,
                    .share = share,
-                   .valid_accuracy = valid_accuracy};
+                   .train_loss = s->train_loss,
+                   .valid_accuracy = s->valid_accuracy};
   s->last_report = nas_clock();
   if (nas_channel_send(&s->channel, &m, -1, &err) != NAS_OK) _exit(0); /* nobody is left to work for */
 }
 
 static void on_epoch(void *arg, const nas_epoch *epoch) {
   server *s = arg;
-  if (nas_clock() - s->last_report >= report_seconds) report(s, epoch->epoch, 1, epoch->valid_accuracy);
+  s->train_loss = epoch->train_loss;
+  s->valid_accuracy = epoch->valid_accuracy;
+  if (nas_clock() - s->last_report >= report_seconds) report(s, epoch->epoch, 1);
 }
 
 static void on_step(void *arg, int32_t epoch, double share) {
   server *s = arg;
-  if (nas_clock() - s->last_report >= report_seconds) report(s, epoch, share, 0);
+  if (nas_clock() - s->last_report >= report_seconds) report(s, epoch, share);
 }
 
 /* Pages of private writable memory now in use: what RLIMIT_DATA counts. */
@@ -110,6 +115,7 @@ static void evaluate(server *s, const nas_message *trial, nas_result *result) {
   nas_status status = nas_space_parse(s->setup.space, trial->arch, &request.arch, &err);
   s->trial = trial;
   s->last_report = nas_clock();
+  s->train_loss = s->valid_accuracy = NAN;
   limit_memory(s->memory);
   if (status == NAS_OK)
     status = nas_evaluate_from_checkpoint(s->checkpoints, s->setup.evaluator, s->setup.evaluator_options, &request,

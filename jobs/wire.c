@@ -166,6 +166,7 @@ static void visit_message(codec *c, nas_message *m) {
       visit_attempt(c, m);
       visit_i32(c, &m->epoch);
       visit_real(c, &m->share);
+      visit_real(c, &m->train_loss);
       visit_real(c, &m->valid_accuracy);
       break;
     case NAS_MESSAGE_SPAWNED:

@@ -43,7 +43,7 @@ typedef struct nas_message {
   bool died;         /* RESULT: the trial's process was lost with it */
   uint64_t sequence; /* RESULT: of a worker, from 1; 0: not spooled. ACK: up to this one */
   int32_t epoch;
-  double share, valid_accuracy;
+  double share, train_loss, valid_accuracy; /* of the last whole epoch; NaN before */
   char version[96], digest[NAS_DIGEST_SIZE], split[NAS_DIGEST_SIZE];
   nas_err error;
   char host[65]; /* HELLO, PING: where the sender runs, with its pid */

@@ -59,7 +59,7 @@ static void pop(nas_worker *w) {
   w->n--;
   if (w->handed) w->handed--;
   w->timed_out = false;
-  w->latest = (nas_message){0};
+  w->latest = (nas_message){.train_loss = NAN, .valid_accuracy = NAN};
   w->begun = nas_clock();
 }
 
@@ -306,6 +306,7 @@ static nas_status watch(nas_worker *w, nas_message *out, bool *got, nas_err *err
     *out = about_trial(w, NAS_MESSAGE_PROGRESS);
     out->epoch = w->latest.epoch;
     out->share = w->latest.share;
+    out->train_loss = w->latest.train_loss;
     out->valid_accuracy = w->latest.valid_accuracy;
     *got = true;
   }

@@ -18,6 +18,7 @@ static nas_message sample(nas_message_kind kind) {
                    .died = true,
                    .epoch = 200,
                    .share = 0.1,
+                   .train_loss = 2.5,
                    .valid_accuracy = NAN,
                    .pid = 4711,
                    .wait_status = 139};
@@ -84,7 +85,7 @@ static void every_kind_comes_back_as_it_was(void **state) {
     }
     if (kind == NAS_MESSAGE_PROGRESS) {
       assert_int_equal(back.epoch, 200);
-      assert_true(back.share == 0.1 && isnan(back.valid_accuracy));
+      assert_true(back.share == 0.1 && back.train_loss == 2.5 && isnan(back.valid_accuracy));
     }
     if (kind == NAS_MESSAGE_HELLO) {
       assert_string_equal(back.version, m.version);
