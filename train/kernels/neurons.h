@@ -21,4 +21,9 @@ void NAS_PER_ISA(pade_value)(const nas_pade *f);
 void NAS_PER_ISA(pade_gradient)(const nas_pade *f);
 void NAS_PER_ISA(multiply)(float *y, const float *a, const float *b, int64_t n);
 void NAS_PER_ISA(add_product)(float *y, float factor, const float *a, const float *b, int64_t n);
+void NAS_PER_ISA(kuramoto_step)(const nas_kuramoto *k, const float *x, float *y, float *next);
+void NAS_PER_ISA(kuramoto_reverse)(const nas_kuramoto *k, const float *x, const float *y, float *g, float *by_y,
+                                   float *turns, double *by_gamma);
+void NAS_PER_ISA(to_sphere)(const nas_kuramoto *k, float *x, const float *g);
+void NAS_PER_ISA(normals)(float *y, const uint32_t key[2], uint32_t trial, uint32_t stream, uint64_t first, int64_t n);
 #endif
