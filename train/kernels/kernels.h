@@ -19,6 +19,8 @@ static inline int64_t nas_pool_scratch(const nas_pool *p) {
   return (2 * columns + 2 * p->kernel_w + 2 * p->pad) * p->channels + p->kernel_h;
 }
 
+struct nas_expression;
+
 typedef struct nas_kernel_set {
   const char *isa;
   void (*relu)(float *y, const float *x, int64_t n);
@@ -104,6 +106,10 @@ typedef struct nas_kernel_set {
   void (*to_sphere)(const nas_kuramoto *k, float *x, const float *g);
   /* Standard normal numbers, those of nas_rng_normal at indices first, first + 1, ... */
   void (*normals)(float *y, const uint32_t key[2], uint32_t trial, uint32_t stream, uint64_t first, int64_t n);
+  /* An expression (train/expression.h) of n numbers, and its gradient; by_scalar is added to. */
+  void (*expression)(const struct nas_expression *e, const float *scalars, const float *x, float *y, int64_t n);
+  void (*expression_gradient)(const struct nas_expression *e, const float *scalars, const float *x, const float *dy,
+                              const float *plus, float *dx, double *by_scalar, int64_t n);
   void (*aptx_forward)(const nas_aptx *a);
   void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;

@@ -4,6 +4,8 @@
 #include "train/kernels/neuron_kernels.h"
 #include "train/kernels/vector.h"
 
+struct nas_expression;
+
 void NAS_PER_ISA(aptx_forward)(const nas_aptx *a);
 void NAS_PER_ISA(aptx_backward)(const nas_aptx *a);
 void NAS_PER_ISA(spline_forward)(const nas_spline *s);
@@ -26,4 +28,7 @@ void NAS_PER_ISA(kuramoto_reverse)(const nas_kuramoto *k, const float *x, const 
                                    float *turns, double *by_gamma);
 void NAS_PER_ISA(to_sphere)(const nas_kuramoto *k, float *x, const float *g);
 void NAS_PER_ISA(normals)(float *y, const uint32_t key[2], uint32_t trial, uint32_t stream, uint64_t first, int64_t n);
+void NAS_PER_ISA(expression)(const struct nas_expression *e, const float *scalars, const float *x, float *y, int64_t n);
+void NAS_PER_ISA(expression_gradient)(const struct nas_expression *e, const float *scalars, const float *x,
+                                      const float *dy, const float *plus, float *dx, double *by_scalar, int64_t n);
 #endif
