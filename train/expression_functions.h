@@ -54,13 +54,8 @@ static void min_slopes(double a, double b, double y, double *by_a, double *by_b)
   *by_b = a < b ? 0 : 1;
 }
 
-#define ROW(name, arguments) \
-  { #name, arguments, name##_value, name##_slopes }
-static const nas_expression_function functions[] = {
-    ROW(exp, 1),  ROW(expm1, 1), ROW(log, 1),  ROW(log1p, 1),        ROW(sqrt, 1),     ROW(abs, 1),      ROW(sign, 1),
-    ROW(step, 1), ROW(relu, 1),  ROW(tanh, 1), ROW(sinh, 1),         ROW(cosh, 1),     ROW(asinh, 1),    ROW(sin, 1),
-    ROW(cos, 1),  ROW(atan, 1),  ROW(erf, 1),  ROW(sigmoid, 1),      ROW(softplus, 1), ROW(softsign, 1), ROW(sinc, 1),
-    ROW(max, 2),  ROW(min, 2),   ROW(j0, 1),   {NULL, 0, NULL, NULL}};
+#define ROW(name, arguments) {#name, arguments, name##_value, name##_slopes},
+static const nas_expression_function functions[] = {NAS_EXPRESSION_CALLS(ROW){NULL, 0, NULL, NULL}};
 #undef ONE
 #undef ROW
 #endif

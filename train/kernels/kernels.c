@@ -379,6 +379,12 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .pade_gradient = NAS_PER_ISA(pade_gradient),
     .multiply = NAS_PER_ISA(multiply),
     .add_product = NAS_PER_ISA(add_product),
+    .kuramoto_step = NAS_PER_ISA(kuramoto_step),
+    .kuramoto_reverse = NAS_PER_ISA(kuramoto_reverse),
+    .to_sphere = NAS_PER_ISA(to_sphere),
+    .normals = NAS_PER_ISA(normals),
+    .expression = NAS_PER_ISA(expression),
+    .expression_gradient = NAS_PER_ISA(expression_gradient),
     .aptx_forward = NAS_PER_ISA(aptx_forward),
     .aptx_backward = NAS_PER_ISA(aptx_backward),
 };

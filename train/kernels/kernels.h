@@ -19,6 +19,8 @@ static inline int64_t nas_pool_scratch(const nas_pool *p) {
   return (2 * columns + 2 * p->kernel_w + 2 * p->pad) * p->channels + p->kernel_h;
 }
 
+struct nas_expression;
+
 typedef struct nas_kernel_set {
   const char *isa;
   void (*relu)(float *y, const float *x, int64_t n);
@@ -96,6 +98,20 @@ typedef struct nas_kernel_set {
   void (*multiply)(float *y, const float *a, const float *b, int64_t n);
   /* y += factor a b; a NULL: factor b */
   void (*add_product)(float *y, float factor, const float *a, const float *b, int64_t n);
+  /* y, the coupling J x, gets bias and stimulus too; next: the state after x. */
+  void (*kuramoto_step)(const nas_kuramoto *k, const float *x, float *y, float *next);
+  /* From g, the gradient of the next state, to that of x (in g) and of y; `turns` gets the gradient of each pair's
+   * speed and by_gamma is added to. */
+  void (*kuramoto_reverse)(const nas_kuramoto *k, const float *x, const float *y, float *g, float *by_y, float *turns,
+                           double *by_gamma);
+  /* Every oscillator of x to length 1; or, with the gradient g of that, x becomes the gradient of x. */
+  void (*to_sphere)(const nas_kuramoto *k, float *x, const float *g);
+  /* Standard normal numbers, those of nas_rng_normal at indices first, first + 1, ... */
+  void (*normals)(float *y, const uint32_t key[2], uint32_t trial, uint32_t stream, uint64_t first, int64_t n);
+  /* An expression (train/expression.h) of n numbers, and its gradient; by_scalar is added to. */
+  void (*expression)(const struct nas_expression *e, const float *scalars, const float *x, float *y, int64_t n);
+  void (*expression_gradient)(const struct nas_expression *e, const float *scalars, const float *x, const float *dy,
+                              const float *plus, float *dx, double *by_scalar, int64_t n);
   void (*aptx_forward)(const nas_aptx *a);
   void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;

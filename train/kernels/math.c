@@ -1,57 +1,16 @@
 /* Transcendental functions through SLEEF (within one unit in the last place), sixteen numbers at a time. */
 #include "train/kernels/math.h"
+#include "train/kernels/neurons.h"
 
+#include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-#include <sleef.h>
+#include "train/kernels/sleef_vector.h"
 
-/* f of a v16 by a SLEEF function of the widest vectors here. */
-#if defined(__AVX512F__)
-#define EACH(f, v) ((v16)Sleef_##f##f16_u10avx512f((__m512)(v)))
-#elif defined(__AVX2__)
-typedef union {
-  v16 all;
-  __m256 part[2];
-} parts;
-#define LANES      2
-#define PART(f, p) Sleef_##f##f8_u10avx2(p)
-#elif defined(__SSE2__)
-typedef union {
-  v16 all;
-  __m128 part[4];
-} parts;
-#define LANES      4
-#define PART(f, p) Sleef_##f##f4_u10(p)
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-typedef union {
-  v16 all;
-  float32x4_t part[4];
-} parts;
-#define LANES      4
-#define PART(f, p) Sleef_##f##f4_u10advsimd(p)
-#else
-typedef union {
-  v16 all;
-  float part[16];
-} parts;
-#define LANES      16
-#define PART(f, p) Sleef_##f##f_u10(p)
-#endif
-#ifndef EACH
-#define EACH(f, v) each_##f(v)
-#define DEFINE_EACH(f)                                              \
-  INLINE v16 each_##f(v16 v) {                                      \
-    parts p = {.all = v};                                           \
-    for (int i = 0; i < LANES; i++) p.part[i] = PART(f, p.part[i]); \
-    return p.all;                                                   \
-  }
 DEFINE_EACH(tanh)
 DEFINE_EACH(exp)
-#endif
+DEFINE_EACH(log)
+DEFINE_EACH(cos)
 
 INLINE v16 sigmoid_of(v16 x) { return 1 / (1 + EACH(exp, -x)); }
 INLINE v16 tanh_of(v16 x) { return EACH(tanh, x); }
@@ -68,3 +27,49 @@ INLINE v16 tanh_of(v16 x) { return EACH(tanh, x); }
   }
 DEFINE_MAP(tanh, tanh_of)
 DEFINE_MAP(sigmoid, sigmoid_of)
+
+/* ---- standard normal numbers: Philox4x32-10 and Box-Muller, as base/rng.h has them one by one ---- */
+
+typedef uint32_t u16v __attribute__((vector_size(64)));
+typedef uint64_t u8v __attribute__((vector_size(64)));
+
+/* Both halves of the product of each lane with m. */
+INLINE void multiply_wide(u16v a, uint32_t m, u16v *high, u16v *low) {
+  u8v even = ((u8v)a & 0xffffffffU) * m, odd = ((u8v)a >> 32) * m;
+  *low = a * m;
+  *high = (u16v)((even >> 32) | (odd & 0xffffffff00000000U));
+}
+
+INLINE void philox(u16v c[4], uint32_t key0, uint32_t key1) {
+  for (int round = 0; round < 10; round++, key0 += 0x9E3779B9U, key1 += 0xBB67AE85U) {
+    u16v high0, low0, high1, low1;
+    multiply_wide(c[0], 0xD2511F53U, &high0, &low0);
+    multiply_wide(c[2], 0xCD9E8D57U, &high1, &low1);
+    c[0] = high1 ^ c[1] ^ key0;
+    c[1] = low1;
+    c[2] = high0 ^ c[3] ^ key1;
+    c[3] = low0;
+  }
+}
+
+void NAS_PER_ISA(normals)(float *y, const uint32_t key[2], uint32_t trial, uint32_t stream, uint64_t first, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16) {
+    uint32_t words[4][16];
+    u16v c[4];
+    for (int k = 0; k < 16; k++) {
+      uint64_t index = first + (uint64_t)(i + k);
+      words[0][k] = (uint32_t)index;
+      words[1][k] = (uint32_t)(index >> 32);
+      words[2][k] = trial;
+      words[3][k] = stream;
+    }
+    memcpy(c, words, sizeof c);
+    philox(c, key[0], key[1]);
+    v16 rest = __builtin_convertvector(~c[0], v16) * 0x1p-32F + 0x1p-33F; /* 1 - u */
+    v16 turn = __builtin_convertvector((i16)(c[2] ^ 0x80000000U), v16) *
+               (0x1p-31F * 3.14159265F); /* 2 pi u - pi: the cosine with its sign turned */
+    v16 square = -2 * EACH(log, rest), v;
+    for (int k = 0; k < 16; k++) v[k] = sqrtf(square[k]);
+    store_upto(y + i, -v * EACH(cos, turn), n - i);
+  }
+}

@@ -65,4 +65,13 @@ typedef struct nas_pade {
   const float *dy;
 } nas_pade;
 enum { NAS_PADE_SUMS_MAX = 9 };
+
+/* Oscillators of n numbers, an even number of at most 64; states lie [channel][row], rows a multiple of 16. */
+typedef struct nas_kuramoto {
+  int64_t rows, channels, n;
+  bool global; /* one speed for all pairs of channels, not one each */
+  float gamma;
+  const float *speed, *bias, *stimulus;
+  float *by_stimulus, *by_bias; /* gradients; added to */
+} nas_kuramoto;
 #endif

@@ -4,6 +4,8 @@
 #include "train/kernels/neuron_kernels.h"
 #include "train/kernels/vector.h"
 
+struct nas_expression;
+
 void NAS_PER_ISA(aptx_forward)(const nas_aptx *a);
 void NAS_PER_ISA(aptx_backward)(const nas_aptx *a);
 void NAS_PER_ISA(spline_forward)(const nas_spline *s);
@@ -21,4 +23,12 @@ void NAS_PER_ISA(pade_value)(const nas_pade *f);
 void NAS_PER_ISA(pade_gradient)(const nas_pade *f);
 void NAS_PER_ISA(multiply)(float *y, const float *a, const float *b, int64_t n);
 void NAS_PER_ISA(add_product)(float *y, float factor, const float *a, const float *b, int64_t n);
+void NAS_PER_ISA(kuramoto_step)(const nas_kuramoto *k, const float *x, float *y, float *next);
+void NAS_PER_ISA(kuramoto_reverse)(const nas_kuramoto *k, const float *x, const float *y, float *g, float *by_y,
+                                   float *turns, double *by_gamma);
+void NAS_PER_ISA(to_sphere)(const nas_kuramoto *k, float *x, const float *g);
+void NAS_PER_ISA(normals)(float *y, const uint32_t key[2], uint32_t trial, uint32_t stream, uint64_t first, int64_t n);
+void NAS_PER_ISA(expression)(const struct nas_expression *e, const float *scalars, const float *x, float *y, int64_t n);
+void NAS_PER_ISA(expression_gradient)(const struct nas_expression *e, const float *scalars, const float *x,
+                                      const float *dy, const float *plus, float *dx, double *by_scalar, int64_t n);
 #endif

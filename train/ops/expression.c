@@ -34,6 +34,7 @@ static void FN(backward)(const nas_call *c) {
 #include <string.h>
 
 #include "train/expression.h"
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 #define NAS_TEMPLATE "train/ops/expression.c"
 #include "train/op_template.h"
@@ -77,6 +78,32 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return parse(&c->site, NULL, c->prepared, err);
 }
 
+static void scalars_fast(const nas_call *c, float *out) {
+  const nas_expression *e = c->prepared;
+  for (int32_t k = 0; k < e->n_scalars; k++) out[k] = *(const float *)c->param[k];
+}
+
+static void forward_fast(const nas_call *c) {
+  float scalars[NAS_EXPRESSION_SCALARS_MAX];
+  scalars_fast(c, scalars);
+  nas_kernels()->expression(c->prepared, scalars, c->x[0], c->y, nas_site_out(&c->site));
+}
+
+static void backward_fast(const nas_call *c) {
+  const nas_expression *e = c->prepared;
+  float scalars[NAS_EXPRESSION_SCALARS_MAX];
+  double sum[NAS_EXPRESSION_SCALARS_MAX] = {0};
+  scalars_fast(c, scalars);
+  nas_kernels()->expression_gradient(e, scalars, c->x[0], c->dy, c->dplus[0], c->dx[0], sum, nas_site_out(&c->site));
+  for (int32_t k = 0; k < e->n_scalars; k++) *(float *)c->grad[k] = (float)sum[k];
+}
+
+static const nas_kernel fast = {.prepare = prepare,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "f=(a + tanh(b*x))*c*x; a=1, b=1, c=0.5\n", "f=mish\n",
                                       "f=alpha*exp(-x^2/beta)/(1 + softplus(x))\n", NULL};
 
@@ -100,6 +127,7 @@ const nas_op nas_op_expression = {
             .forward = forward_f64,
             .backward = backward_f64,
             .reads = NAS_READS_X},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

@@ -173,16 +173,17 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
 #include <string.h>
 
 #include "base/rng.h"
-#include "train/op.h"
+#include "train/kuramoto.h"
 
-enum { COUPLING, COUPLING_BIAS, OMEGA, GAMMA, SPHERE_MAX = 64 };
+enum {
+  COUPLING = NAS_KURAMOTO_J,
+  COUPLING_BIAS = NAS_KURAMOTO_BIAS,
+  OMEGA = NAS_KURAMOTO_OMEGA,
+  GAMMA = NAS_KURAMOTO_GAMMA,
+  SPHERE_MAX = NAS_KURAMOTO_N_MAX
+};
 
-typedef struct kuramoto_options {
-  int64_t n, steps, kernel;
-  double gamma;
-  bool train_gamma;
-  char omega[8];
-} kuramoto_options;
+typedef nas_kuramoto_options kuramoto_options;
 
 static const nas_option options[] = {
     NAS_OPT_INT(kuramoto_options, n, "n", "4", 2, 64, "numbers of one oscillator; even"),
@@ -283,6 +284,17 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(kuramoto_options), err));
+  return nas_kuramoto_prepare_fast(c, err);
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = nas_kuramoto_forward_fast,
+                                .backward = nas_kuramoto_backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"n=2\n", "n=4\nsteps=2\nkernel=3\ntrain-gamma=yes\nomega=global\n", "", NULL};
 
 const nas_op nas_op_kuramoto = {
@@ -309,6 +321,7 @@ const nas_op nas_op_kuramoto = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

@@ -136,6 +136,109 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+/* ---- fast: sixteen neurons at a time, in double as the reference, so that they spike at the same steps ---- */
+
+enum { LANES = 16 };
+
+/* Currents of step t for up to sixteen neurons k.. of a row. */
+static void currents_of(const nas_call *c, const lif_options *o, int64_t row, int64_t k, int64_t t, int64_t n,
+                        double *to) {
+  int64_t channels = channels_of(&c->site, o);
+  const float *x = (const float *)c->x[0] + row * c->site.in[0].c + (sequence(o) ? t * channels : 0) + k;
+  for (int64_t i = 0; i < LANES; i++) to[i] = i < n ? (double)x[i] : 0;
+}
+
+/* All steps; h and s [step][lane] get potentials before the reset, and spikes; v the last potential. */
+static void run_lanes(const nas_call *c, const lif_options *o, int64_t row, int64_t k, int64_t n, double *h, double *s,
+                      double *v) {
+  double x[LANES], pull = 1 / o->tau;
+  bool to_zero = hard(o), smooth = strcmp(o->spikes, "step") != 0;
+  for (int i = 0; i < LANES; i++) v[i] = 0;
+  currents_of(c, o, row, k, 0, n, x);
+  for (int64_t t = 0; t < o->steps; t++, h += LANES, s += LANES) {
+    if (t && sequence(o)) currents_of(c, o, row, k, t, n, x);
+    for (int i = 0; i < LANES; i++) h[i] = v[i] + (x[i] - v[i]) * pull;
+    for (int i = 0; smooth && i < LANES; i++) s[i] = spike(o, h[i]);
+    for (int i = 0; !smooth && i < LANES; i++) s[i] = h[i] >= o->threshold ? 1 : 0;
+    for (int i = 0; i < LANES; i++) v[i] = to_zero ? h[i] * (1 - s[i]) : h[i] - o->threshold * s[i];
+  }
+}
+
+static void forward_fast(const nas_call *c) {
+  const lif_options *o = c->prepared;
+  int64_t rows = nas_site_rows(&c->site, 0), channels = channels_of(&c->site, o), out = c->site.out.c;
+  double *h = c->scratch, *s = h + o->steps * LANES, v[LANES], rate[LANES];
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t k = 0; k < channels; k += LANES) {
+      int64_t n = channels - k < LANES ? channels - k : LANES;
+      float *y = (float *)c->y + r * out + k;
+      run_lanes(c, o, r, k, n, h, s, v);
+      for (int i = 0; i < LANES; i++) rate[i] = 0;
+      for (int64_t t = 0; t < o->steps; t++)
+        for (int i = 0; i < LANES; i++) rate[i] += s[t * LANES + i];
+      for (int64_t i = 0; i < n; i++) {
+        if (o->readout[0] == 'r') y[i] = (float)(rate[i] / (double)o->steps);
+        if (o->readout[0] == 'l') y[i] = (float)v[i];
+        for (int64_t t = 0; o->readout[0] == 's' && t < o->steps; t++) y[t * channels + i] = (float)s[t * LANES + i];
+      }
+    }
+}
+
+/* Sixteen neurons back through time; by_x [step][lane] gets the gradient of each step's current. */
+static void reverse_lanes(const nas_call *c, const lif_options *o, int64_t row, int64_t k, int64_t n, const double *h,
+                          const double *s, double *by_x) {
+  int64_t channels = channels_of(&c->site, o);
+  const float *dy = (const float *)c->dy + row * c->site.out.c + k;
+  double by_v[LANES], by_s[LANES], steep = 3.14159265358979323846 / 2 * o->alpha, pull = 1 / o->tau;
+  bool to_zero = hard(o);
+  for (int64_t i = 0; i < LANES; i++) {
+    by_v[i] = o->readout[0] == 'l' && i < n ? (double)dy[i] : 0;
+    by_s[i] = o->readout[0] == 'r' && i < n ? (double)dy[i] / (double)o->steps : 0;
+  }
+  for (int64_t t = o->steps; t-- > 0;) {
+    const double *ht = h + t * LANES, *st = s + t * LANES;
+    for (int64_t i = 0; o->readout[0] == 's' && i < n; i++) by_s[i] = (double)dy[t * channels + i];
+    for (int i = 0; i < LANES; i++) {
+      double u = steep * (ht[i] - o->threshold), slope = o->alpha / 2 / (1 + u * u);
+      double keep = to_zero ? 1 - st[i] - ht[i] * slope : 1 - o->threshold * slope;
+      double by_h = by_s[i] * slope + by_v[i] * keep;
+      by_x[t * LANES + i] = by_h * pull;
+      by_v[i] = by_h * (1 - pull);
+    }
+  }
+}
+
+static void backward_fast(const nas_call *c) {
+  const lif_options *o = c->prepared;
+  int64_t rows = nas_site_rows(&c->site, 0), channels = channels_of(&c->site, o), in = c->site.in[0].c;
+  double *h = c->scratch, *s = h + o->steps * LANES, *by_x = s + o->steps * LANES, v[LANES];
+  const float *plus = c->dplus[0];
+  float *dx = c->dx[0];
+  for (int64_t r = 0; dx && r < rows; r++)
+    for (int64_t k = 0; k < channels; k += LANES) {
+      int64_t n = channels - k < LANES ? channels - k : LANES, at = r * in + k;
+      run_lanes(c, o, r, k, n, h, s, v);
+      reverse_lanes(c, o, r, k, n, h, s, by_x);
+      for (int64_t t = 1; !sequence(o) && t < o->steps; t++)
+        for (int i = 0; i < LANES; i++) by_x[i] += by_x[t * LANES + i];
+      for (int64_t t = 0; t < (sequence(o) ? o->steps : 1); t++, at += channels)
+        for (int64_t i = 0; i < n; i++) dx[at + i] = (float)by_x[t * LANES + i] + (plus ? plus[at + i] : 0);
+    }
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(lif_options), err));
+  const lif_options *o = c->prepared;
+  c->forward_scratch = c->backward_scratch = 3 * o->steps * LANES * (int64_t)sizeof(double);
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"spikes=smooth\nsteps=3\n", "spikes=smooth\nreset=soft\nreadout=last\nsteps=4\n",
                                       "spikes=smooth\nreset=soft\nreadout=spikes\nsteps=2\ninput=sequence\n", NULL};
 
@@ -160,6 +263,7 @@ const nas_op nas_op_lif = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };
