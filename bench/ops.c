@@ -9,7 +9,9 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "train/conv_fan.h"
+#include "train/direct_fan.h"
 #include "train/dnnl_conv.h"
+#include "train/kernels/kernels.h"
 #include "train/one_thread.h"
 #include "train/op.h"
 
@@ -118,7 +120,8 @@ static nas_status time_fan(const settings *s, const nas_site *site, timing *out,
   nas_branch branch = {.site = *site};
   nas_call c = {.site = *site, .relu_in = true, .n_branches = 1, .branch = {&branch}};
   c.wants_dx[0] = true;
-  NAS_TRY(nas_conv_fan.prepare(&c, err));
+  const nas_kernel *fan = nas_kernels()->direct && nas_direct_fan_fits(&c) ? &nas_direct_fan : &nas_conv_fan;
+  NAS_TRY(fan->prepare(&c, err));
   c.x[0] = numbers(&p, nas_site_in(site, 0), 1);
   c.dx[0] = numbers(&p, nas_site_in(site, 0), 2);
   branch.z = numbers(&p, n, 3);
@@ -132,10 +135,10 @@ static nas_status time_fan(const settings *s, const nas_site *site, timing *out,
   bool whole = true;
   for (int i = 0; i < p.n; i++) whole = whole && p.parts[i];
   if (whole) {
-    out->forward = best_of(s, nas_conv_fan.forward, &c);
-    out->backward = best_of(s, nas_conv_fan.backward, &c);
+    out->forward = best_of(s, fan->forward, &c);
+    out->backward = best_of(s, fan->backward, &c);
   }
-  nas_conv_fan.release(&c);
+  fan->release(&c);
   for (int i = 0; i < p.n; i++) free(p.parts[i]);
   return whole ? NAS_OK : nas_fail_memory(err, "a benchmark's buffers");
 }

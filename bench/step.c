@@ -15,7 +15,7 @@
 #include "base/str.h"
 #include "machine.h"
 #include "space/space.h"
-#include "train/graph.h"
+#include "train/graph_internal.h"
 #include "train/optimisers/optimiser.h"
 
 enum { MOST_PROCESSES = 64 };
@@ -35,7 +35,8 @@ static const network networks[] = {
 
 typedef struct settings {
   char *arch, *only, *peer, *python;
-  int batch, channels, cells, size, in, steps, rounds, processes, json, smoke, cpu, bf16;
+  int batch, channels, cells, size, in, steps, rounds, processes, json, smoke, cpu, bf16, small;
+  double memory;      /* MiB that a plan may take; 0: any */
   double peak, triad; /* of one core: GFLOP/s and GB/s */
 } settings;
 
@@ -107,10 +108,14 @@ static nas_status trainee_new(const settings *s, const char *arch_text, trainee 
   NAS_TRY(nas_space_net(t->space, &arch, (nas_task){{s->in, s->size, s->size}, 10}, &t->net, err));
   NAS_TRY(nas_graph_from_net(t->net, &t->graph, err));
   NAS_TRY(nas_model_new(t->graph, NAS_F32, &t->model, err));
-  NAS_TRY(nas_plan_new(t->model, &(nas_plan_options){.batch = s->batch, .mode = NAS_TRAIN, .bf16 = s->bf16 != 0},
-                       &t->plan, err));
+  const nas_plan_options how = {.batch = s->batch,
+                                .mode = NAS_TRAIN,
+                                .bf16 = s->bf16 != 0,
+                                .memory_limit = (int64_t)(s->memory * 1048576),
+                                .recompute = s->memory > 0};
+  NAS_TRY(nas_plan_new(t->model, &how, &t->plan, err));
   NAS_TRY(nas_optimiser_find("sgd", &t->sgd, err));
-  t->momentum = calloc((size_t)nas_model_params(t->model) + 1, sizeof *t->momentum);
+  t->momentum = nas_aligned_new(nas_model_params(t->model) * (int64_t)sizeof *t->momentum);
   if (!t->momentum) return nas_fail_memory(err, "the momentum");
   float *input = nas_plan_input(t->plan);
   nas_rng_fill_normal(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, input,
@@ -267,12 +272,17 @@ static nas_status measure(const settings *s, const network *n, bool first, nas_e
 static nas_status measure_all(const settings *s, nas_err *err) {
   const network own[] = {{"given", s->arch}, {NULL, NULL}};
   if (s->json)
-    printf("{\"schema\": \"nascent.bench-step/2\", \"peak_gflops\": %.2f, \"triad_gbytes_per_s\": %.2f, \"rows\": [",
-           s->peak, s->triad);
+    printf(
+        "{\"schema\": \"nascent.bench-step/2\", \"peak_gflops\": %.2f, \"triad_gbytes_per_s\": %.2f, \"size\": %d, "
+        "\"in\": %d, \"channels\": %d, \"cells\": %d, \"rows\": [",
+        s->peak, s->triad, s->size, s->in, s->channels, s->cells);
   else
-    printf("one core: %.1f GFLOP/s, %.1f GB/s (triad); batch %d, %d process%s\n%-10s %9s %9s %7s %6s %6s %10s %10s%s\n",
-           s->peak, s->triad, s->batch, s->processes, s->processes > 1 ? "es" : "", "network", "ms/step", "images/s",
-           "GFLOP/s", "% peak", "GB/s", "plan", "process", s->peer ? "  peer im/s  ratio   peer RSS memory" : "");
+    printf(
+        "one core: %.1f GFLOP/s, %.1f GB/s (triad); %dx%dx%d, C=%d, N=%d, batch %d, %d process%s\n%-10s %9s %9s %7s "
+        "%6s %6s %10s %10s%s\n",
+        s->peak, s->triad, s->size, s->size, s->in, s->channels, s->cells, s->batch, s->processes,
+        s->processes > 1 ? "es" : "", "network", "ms/step", "images/s", "GFLOP/s", "% peak", "GB/s", "plan", "process",
+        s->peer ? "  peer im/s  ratio   peer RSS memory" : "");
   bool first = true;
   for (const network *n = s->arch ? own : networks; n->name; n++) {
     if (s->only && strcmp(s->only, n->name) != 0) continue;
@@ -303,6 +313,8 @@ int main(int argc, const char **argv) {
       {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.cells, 0, "cells per stage", "N"},
       {"size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.size, 0, "height and width of an image", "N"},
       {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.in, 0, "channels of an image", "N"},
+      {"small", 0, POPT_ARG_INT, &s.small, 0, "small networks on N x N x 1 images: --channels 8 --cells 1 --in 1", "N"},
+      {"memory", 0, POPT_ARG_DOUBLE, &s.memory, 0, "MiB that a plan may take; it then does some work twice", "MIB"},
       {"steps", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.steps, 0, "timed steps of each round", "N"},
       {"rounds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.rounds, 0, "rounds, ours and the peer in turn", "N"},
       {"processes", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.processes, 0, "of ours side by side", "N"},
@@ -320,6 +332,7 @@ int main(int argc, const char **argv) {
     fprintf(stderr, "bench-step: %s; see --help\n", rest < -1 ? poptStrerror(rest) : "steps and rounds must be 1..64");
     return 2;
   }
+  if (s.small > 0) s.channels = 8, s.cells = 1, s.in = 1, s.size = s.small;
   if (s.smoke) s.batch = 2, s.channels = 4, s.cells = 1, s.size = 8, s.steps = s.rounds = 1;
   if (s.cpu && s.peer) {
     fprintf(stderr, "bench-step: --cpu and --peer do not go together, the peer reports the wall clock\n");

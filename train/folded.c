@@ -176,7 +176,7 @@ void nas_folded_begin(const nas_call *c, void *scratch) {
     for (int64_t v = 0; v < nas_direct_count(channels); v++)
       nas_direct_pack(packed + v / side * side * nas_direct_packed(&s), b->param[NAS_EDGE_WEIGHT], &s, v, v % side,
                       side, nas_branch_stats(b, NAS_STATS_SCALE));
-    for (int64_t k = 0; k < channels; k++) shift[k] += nas_branch_stats(b, NAS_STATS_SHIFT)[k];
+    for (int64_t k = 0; k < channels; k++) shift[k] += ((const float *)b->param[NAS_EDGE_BETA])[k];
   }
   for (int64_t k = channels; k < 16; k++) shift[k] = shift[k - channels];
 }
@@ -193,12 +193,8 @@ void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, cons
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
     if (!b->folded) continue;
-    const float *x = b->x + first;
-    if (b->relu) {
-      float *room = take(&at, block, 4);
-      nas_kernels()->relu(room, x, n);
-      x = room;
-    }
+    float *x = take(&at, block, 4); /* centred, so that a constant channel is zero and not a rounding error of W x */
+    nas_kernels()->center(x, b->x + first, b->relu, b->gram, n / channels, channels);
     if (first + 2 * n <= c->elements) r.ahead[r.n_ahead++] = (nas_direct_ahead){b->x + first + n, wide};
     windows[r.n_windows] = (nas_direct_window){.x = x, .w = packed + r.n_windows * each, .length = wide};
     r.n_windows++;

@@ -4,11 +4,11 @@
  *
  * z = W x is linear in x, so all that the norm wants of it follows from the mean m and the products P = sum of
  * (x - m)(x - m)' of the fan's input: the mean of z is W m, its sum of squared deviations the diagonal of W P W'. The
- * sum that takes the branch then multiplies by W with the norm's factors in it and stores nothing but itself. Backward,
- * with D = sum of dy (x - m)' and dz = a dy + b (z - W m) + c as in norm.h: sum of dy (z - W m) = the diagonal of D W',
- * dW = a D + b W P, and dx = W' a dy + (W' b W) (x - m) + W' c, where the middle term is one matrix for all branches of
- * a fan. So x is read instead of z, once for several branches, and a third of the multiplications is added: a gain
- * wherever memory is the limit. */
+ * sum that takes the branch then multiplies x - m by W with the norm's factors in it and stores nothing but itself.
+ * Backward, with D = sum of dy (x - m)' and dz = a dy + b (z - W m) + c as in norm.h: sum of dy (z - W m) = the
+ * diagonal of D W', dW = a D + b W P, and dx = W' a dy + (W' b W) (x - m) + W' c, where the middle term is one matrix
+ * for all branches of a fan. So x is read instead of z, once for several branches, and a third of the multiplications
+ * is added: a gain wherever memory is the limit. */
 #include "train/branch.h"
 
 /* True when a branch can run so. */

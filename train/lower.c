@@ -188,17 +188,19 @@ static nas_status new_branch(lowering *l, const edge *e, nas_branch **out, nas_e
   return nas_plan_add_buffer(p, NAS_BRANCH_STATS * b->site.out.c * (int64_t)sizeof(float), &b->stats_buffer, err);
 }
 
-/* Which kernel runs a fan, and which of its branches do without a z. */
+/* Which kernel runs a fan, and which of its branches do without a z: those of few channels for their number, because
+ * what that adds is two products of channels^2 a pixel for the whole fan. */
 static nas_status choose_fan(lowering *l, nas_step *s, nas_err *err) {
   nas_call *c = &s->call;
   s->kernel = &nas_conv_fan;
   c->wants_dx[0] = l->p->buffers[s->x[0]].wants_grad;
   if (!nas_kernels()->direct || !nas_direct_fan_fits(c)) return NAS_OK;
   s->kernel = &nas_direct_fan;
-  int32_t gram = NAS_NO_BUFFER;
+  int32_t gram = NAS_NO_BUFFER, foldable = 0;
+  for (int32_t i = 0; i < c->n_branches; i++) foldable += nas_folds(c->branch[i]);
   for (int32_t i = 0; i < c->n_branches; i++) {
     nas_branch *b = c->branch[i];
-    if (!nas_folds(b)) continue;
+    if (!nas_folds(b) || b->site.out.c > 32 * foldable) continue;
     int64_t bytes = nas_gram_numbers(b->site.out.c) * (int64_t)sizeof(float);
     if (gram == NAS_NO_BUFFER) NAS_TRY(nas_plan_add_buffer(l->p, bytes, &gram, err));
     b->folded = true;

@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "train/checkpoint.h"
-#include "train/graph.h"
+#include "train/graph_internal.h"
 #include "train/loss.h"
 #include "train/optimisers/optimiser.h"
 
@@ -258,7 +258,7 @@ static nas_status set_up(training *t, nas_err *err) {
   NAS_TRY(fit_memory(t, err));
   if (ended(t)) return NAS_OK;
   int64_t params = nas_model_params(t->model);
-  t->memory = calloc((size_t)(params * t->optimiser->states) + 1, sizeof *t->memory);
+  t->memory = nas_aligned_new(params * t->optimiser->states * (int64_t)sizeof *t->memory);
   t->order = calloc((size_t)t->n, sizeof *t->order);
   if (!t->memory || !t->order) return nas_fail_memory(err, "the optimiser");
   NAS_TRY(make_targets(t, err));

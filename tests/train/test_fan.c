@@ -1,0 +1,136 @@
+/* Fans of convolutions and the sums that take them, which training runs as a few fused steps (direct_fan.c, folded.c,
+ * conv_fan.c, weighted_sum.c): against the plain kernels, over odd shapes. The ReLU stands on the image only, because
+ * behind a norm two roundings may disagree on the sign of a number near zero. */
+#include "engine_check.h"
+#include "train/direct_pack.h"
+#include "train/plan_internal.h"
+
+/* Relative to the largest number of each kind, after up to three norms on top of each other. */
+static const double BOUND = 2e-5;
+
+static nas_value branch(nas_graph *g, nas_value in, bool relu, int32_t kernel, const char *label) {
+  nas_attrs attrs = {.out = nas_graph_shape(g, in).c, .kernel_h = kernel, .kernel_w = kernel, .stride = 1};
+  attrs.pad = kernel / 2;
+  char name[40];
+  if (relu) assert_ok(nas_graph_op(g, "relu", &in, 1, NULL, label, &in, nas_test_err()));
+  snprintf(name, sizeof name, "%s.conv", label);
+  assert_ok(nas_graph_op(g, "conv2d", &in, 1, &attrs, name, &in, nas_test_err()));
+  snprintf(name, sizeof name, "%s.bn", label);
+  assert_ok(nas_graph_op(g, "batch_norm", &in, 1, NULL, name, &in, nas_test_err()));
+  return in;
+}
+
+static nas_value sum(nas_graph *g, const nas_value *terms, int32_t n) {
+  nas_value out;
+  assert_ok(nas_graph_op(g, "add", terms, n, NULL, "sum", &out, nas_test_err()));
+  return out;
+}
+
+/* A cell with fans of one and of several branches, of equal and of different kernels, and sums with all kinds of
+ * terms; `wide` is the kernel of the largest convolution. */
+static nas_graph *cell(nas_shape image, int32_t wide, nas_value *out) {
+  const nas_attrs pool = {.kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1}, classes = {.out = 3, .bias = true};
+  nas_graph *g;
+  nas_value x, pooled;
+  assert_ok(nas_graph_new(image, &g, nas_test_err()));
+  x = nas_graph_input(g);
+  nas_value first = sum(g, (nas_value[]){branch(g, x, true, wide, "a"), branch(g, x, true, 1, "b"), x}, 3);
+  assert_ok(nas_graph_op(g, "avg_pool", &first, 1, &pool, "pool", &pooled, nas_test_err()));
+  nas_value second = sum(g, (nas_value[]){branch(g, first, false, 1, "c"), pooled, branch(g, x, true, wide, "d")}, 3);
+  nas_value third = sum(g,
+                        (nas_value[]){branch(g, second, false, 1, "e"), branch(g, first, false, 1, "f"),
+                                      branch(g, x, true, 1, "g"), branch(g, second, false, wide, "h")},
+                        4);
+  assert_ok(nas_graph_op(g, "global_pool", &third, 1, NULL, "mean", &third, nas_test_err()));
+  assert_ok(nas_graph_op(g, "linear", &third, 1, &classes, "classifier", out, nas_test_err()));
+  assert_ok(nas_graph_set_output(g, *out, nas_test_err()));
+  return g;
+}
+
+static void compare_within(nas_shape image, int32_t batch, int32_t wide, double bound) {
+  nas_value out;
+  nas_graph *g = cell(image, wide, &out);
+  char what[120];
+  snprintf(what, sizeof what, "cell of %dx%dx%d, batch %d, kernel %d", image.c, image.h, image.w, batch, wide);
+  engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch});
+  engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
+  engine_check_same(&fast, &plain, bound, what);
+  engine_free(&fast);
+  engine_free(&plain);
+  nas_graph_free(g);
+}
+
+static void compare(nas_shape image, int32_t batch, int32_t wide) { compare_within(image, batch, wide, BOUND); }
+
+static void equals_the_plain_kernels_on_odd_channels(void **state) {
+  (void)state;
+  for (int32_t c = 1; c <= 64; c = c == 17 ? 31 : c == 33 ? 48 : c == 48 ? 64 : c + 1)
+    compare((nas_shape){c, 4, c % 2 ? 6 : 8}, 3, 3);
+}
+
+static void equals_the_plain_kernels_on_odd_sizes(void **state) {
+  (void)state;
+  static const int32_t channels[] = {4, 8, 16, 32};
+  for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+    for (int32_t size = 1; size <= 9; size++)
+      for (int32_t wide = 3; wide <= 5; wide += 2) {
+        int32_t batch = size < 3 ? 8 : size % 2 + 1, other = size > 4 ? size - 3 : size;
+        compare((nas_shape){channels[i], size, other}, batch, wide);
+        compare((nas_shape){channels[i], other, size}, batch, wide);
+      }
+  /* A norm of one number enlarges rounding errors by 1/sqrt(epsilon) = 316. */
+  compare_within((nas_shape){16, 1, 1}, 1, 3, 10 * BOUND);
+  compare((nas_shape){16, 33, 30}, 2, 3);
+}
+
+static void rows_of_several_images_are_walked_together(void **state) {
+  (void)state;
+  for (int32_t width = 1; width <= 8; width++) compare((nas_shape){16, 3, width}, 8, 3);
+  for (int32_t width = 2; width <= 16; width += 2) compare((nas_shape){8, 3, width}, 8, 3);
+}
+
+/* Weights come back from the packed order as they went in. */
+static void packing_is_undone_by_unpacking(void **state) {
+  (void)state;
+  static const int64_t channels[] = {4, 8, 16, 48};
+  enum { INS = 5, MOST = 48 * INS * 25 };
+  for (size_t i = 0; i < 4; i++)
+    for (int64_t kernel = 1; kernel <= 5; kernel += 2) {
+      const nas_direct_shape s = {channels[i], INS, kernel, false};
+      int64_t n = s.outs * INS * kernel * kernel, count = nas_direct_count(s.outs), pixels = nas_direct_pixels(s.outs);
+      float *plain = calloc(MOST, sizeof *plain), *back = calloc(MOST, sizeof *back);
+      float *packed = calloc((size_t)(count * nas_direct_packed(&s)), sizeof *packed);
+      assert_true(plain && back && packed);
+      for (int64_t k = 0; k < n; k++) plain[k] = (float)(k + 1);
+      for (int64_t v = 0; v < count; v++) nas_direct_pack(packed, plain, &s, v, v, count, NULL);
+      for (int64_t v = 0; v < count; v++) nas_direct_unpack(back, packed, &s, v, v, count);
+      /* Each pixel of a vector has a copy of the weights. */
+      for (int64_t k = 0; k < n; k++) assert_float_equal(back[k], plain[k] * (float)pixels, 0);
+      free(plain);
+      free(back);
+      free(packed);
+    }
+}
+
+/* Where the windows' kernels run, one by one convolutions keep no output: less memory. */
+static void folded_branches_take_no_memory(void **state) {
+  (void)state;
+  if (!nas_kernels()->direct) skip();
+  nas_value out;
+  nas_graph *g = cell((nas_shape){16, 16, 16}, 3, &out);
+  engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 4});
+  int32_t folded = 0;
+  for (int32_t i = 0; i < fast.plan->n_branches; i++) {
+    const nas_branch *b = &fast.plan->branches[i];
+    folded += b->folded;
+    const nas_life *z = &fast.plan->buffers[b->z_buffer].life;
+    assert_int_equal(b->folded, z->first > z->last);
+  }
+  assert_int_equal(folded, 5);
+  engine_free(&fast);
+  nas_graph_free(g);
+}
+
+NAS_SUITE(Fan, NAS_CASE(equals_the_plain_kernels_on_odd_channels), NAS_CASE(equals_the_plain_kernels_on_odd_sizes),
+          NAS_CASE(rows_of_several_images_are_walked_together), NAS_CASE(packing_is_undone_by_unpacking),
+          NAS_CASE(folded_branches_take_no_memory))
