@@ -103,5 +103,8 @@ nas_status nas_cmd_db(nas_cli *cli, int argc, const char **argv, nas_err *err) {
                                       {"migrate", "bring an older table to this version", nas_db_migrate_verb},
                                       {"sql", "run one SQL statement that only reads", nas_db_sql_verb},
                                       {NULL, NULL, NULL}};
-  return nas_cli_dispatch(cli, "db", verbs, argc, argv, err);
+  nas_status status = nas_cli_dispatch(cli, "db", verbs, argc, argv, err);
+  /* A table that cannot be reached or written is the same to a script as one that cannot be read: exit 4. */
+  bool of_table = status == NAS_E_IO || status == NAS_E_NO_SPACE || status == NAS_E_DB_BUSY;
+  return of_table && err && err->where[0] ? NAS_E_DB_UNREADABLE : status;
 }
