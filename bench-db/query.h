@@ -110,8 +110,8 @@ nas_status nas_db_facts_read(nas_db *db, nas_db_facts *out, nas_err *err);
 /* ---- the whole table as text ---- */
 typedef enum nas_db_format { NAS_DB_CSV, NAS_DB_JSON, NAS_DB_JSON_LINES } nas_db_format;
 /* Every trial as a row of `result`. With curves, CSV has one row per epoch (the trial's columns, then the epoch's with
- * the names of `curve`; a trial without epochs has one row without them) and JSON has "epochs" in each row. JSON lines are
- * those rows, one a line. */
+ * the names of `curve`; a trial without epochs has one row without them) and JSON has "epochs" in each row. JSON lines
+ * are those rows, one a line. */
 nas_status nas_db_export(nas_db *db, nas_db_format format, bool curves, FILE *out, nas_err *err);
 
 /* ---- is it sound ---- */
