@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bench-db/internal/select.h"
+#include "space/space.h"
 
 /* Parameters of every statement here: 1 arch, 2 index, 3 hash, 4 data set or NULL, 5 seed or NULL, 6 epochs of the
  * run or NULL, 7 not NULL for published means only. */
@@ -82,6 +83,40 @@ static nas_status report(nas_db *db, const nas_db_arch_query *q, nas_db_arch_rep
   return q->epochs ? ask(db, sql_epochs, q, &out->epochs, err) : NAS_OK;
 }
 
+/* A text that the table does not have as it stands may be another dress of one that it has, such as digits, numbers or
+ * an index: each space of the table reads it. Leaves `out` empty when none can. */
+static nas_status other_dress(nas_db *db, const char *text, nas_str *out, nas_err *err) {
+  sqlite3_stmt *s;
+  bool row;
+  NAS_TRY(nas_db_prepare(db, "SELECT EXISTS (SELECT 1 FROM architecture WHERE arch = ?)", &s, err));
+  nas_db_bind_text(s, 1, text);
+  NAS_TRY(nas_db_step_row(db, s, &row, "read the table", err));
+  bool known = sqlite3_column_int(s, 0);
+  sqlite3_reset(s);
+  if (known) return NAS_OK;
+  NAS_TRY(nas_db_prepare(db, "SELECT DISTINCT space, space_options FROM campaign", &s, err));
+  for (;;) {
+    NAS_TRY(nas_db_step_row(db, s, &row, "read the table", err));
+    if (!row) return NAS_OK;
+    char name[96], formatted[NAS_ARCH_TEXT_MAX];
+    const char *full = (const char *)sqlite3_column_text(s, 0);
+    nas_settings settings = {0};
+    nas_space *space = NULL;
+    nas_arch arch;
+    nas_text_put(name, sizeof name, "%.*s", (int)strcspn(full, "@"), full);
+    bool read = nas_settings_parse(&settings, (const char *)sqlite3_column_text(s, 1), "the table", NULL) == NAS_OK &&
+                nas_space_open(name, &settings, &space, NULL) == NAS_OK &&
+                nas_space_parse(space, text, &arch, NULL) == NAS_OK &&
+                nas_space_format(space, &arch, formatted, NULL) == NAS_OK;
+    nas_space_close(space);
+    nas_settings_free(&settings);
+    if (!read) continue;
+    nas_str_add(out, formatted);
+    sqlite3_reset(s);
+    return nas_str_check(out, err);
+  }
+}
+
 nas_status nas_db_arch(nas_db *db, const nas_db_arch_query *query, nas_db_arch_report *out, nas_err *err) {
   *out = (nas_db_arch_report){0};
   int asked = (query->arch != NULL) + (query->hash != NULL) + (query->index >= 0);
@@ -89,7 +124,12 @@ nas_status nas_db_arch(nas_db *db, const nas_db_arch_query *query, nas_db_arch_r
     return nas_fail(err, NAS_E_BAD_INPUT, NULL, "name one architecture: by its text, its index or its canonical form");
   bool own;
   NAS_TRY(nas_db_read_begin(db, &own, err));
-  nas_status status = report(db, query, out, err);
+  nas_db_arch_query q = *query;
+  nas_str dress = {0};
+  nas_status status = q.arch ? other_dress(db, q.arch, &dress, err) : NAS_OK;
+  if (dress.len) q.arch = dress.s;
+  if (status == NAS_OK) status = report(db, &q, out, err);
+  nas_str_free(&dress);
   nas_db_read_end(db, own);
   return status;
 }

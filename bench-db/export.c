@@ -58,7 +58,8 @@ static nas_status epoch_names(void *arg, int n, const char *const *names, nas_er
 
 static nas_status epoch_row(void *arg, int n, const nas_value *values, nas_err *err) {
   export *x = arg;
-  nas_str_add(&x->line, x->n++ ? ",\n      " : "\n      ");
+  const char *next = x->format == NAS_DB_JSON_LINES ? " " : "\n      ";
+  nas_str_fmt(&x->line, "%s%s", x->n++ ? "," : "", next);
   nas_values_json(n, x->names, values, false, &x->line);
   return nas_str_check(&x->line, err);
 }
@@ -79,16 +80,18 @@ static nas_status json_names(void *arg, int n, const char *const *names, nas_err
   (void)n;
   export *x = arg;
   x->names = names;
+  if (x->format == NAS_DB_JSON_LINES) return NAS_OK;
   nas_str_add(&x->line, "{\"schema\": \"nascent.db-export\", \"rows\": [");
   return put(x, err);
 }
 
 static nas_status json_row(void *arg, int n, const nas_value *values, nas_err *err) {
   export *x = arg;
-  nas_str_add(&x->line, x->n++ ? ",\n  " : "\n  ");
+  bool lines = x->format == NAS_DB_JSON_LINES;
+  if (!lines) nas_str_add(&x->line, x->n++ ? ",\n  " : "\n  ");
   nas_values_json(n, x->names, values, true, &x->line);
   if (x->curves) NAS_TRY(add_curve(x, values[0].integer, err));
-  nas_str_add(&x->line, "}");
+  nas_str_add(&x->line, lines ? "}\n" : "}");
   return put(x, err);
 }
 
@@ -108,11 +111,11 @@ static const char sql_long[] =
 
 static nas_status export_all(export *x, nas_err *err) {
   sqlite3_stmt *s;
-  bool json = x->format == NAS_DB_JSON;
+  bool json = x->format != NAS_DB_CSV;
   NAS_TRY(nas_db_prepare(x->db, !x->curves ? sql_trials : json ? sql_trials_for_curves : sql_long, &s, err));
   if (!json) return nas_db_send(x->db, s, (nas_row_sink){csv_names, csv_row, x}, err);
   NAS_TRY(nas_db_send(x->db, s, (nas_row_sink){json_names, json_row, x}, err));
-  nas_str_add(&x->line, "\n]}\n");
+  if (x->format == NAS_DB_JSON) nas_str_add(&x->line, "\n]}\n");
   return put(x, err);
 }
 

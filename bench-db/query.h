@@ -56,6 +56,14 @@ typedef struct nas_db_best_query {
   int64_t top;         /* at most so many rows; 0: all */
 } nas_db_best_query;
 
+/* At most so many figures in a front. */
+enum { NAS_DB_FRONT_MAX = 6 };
+
+/* The trials of which no other is at least as good in every named figure and better in one: the Pareto front, in the
+ * order of the first. `metrics`: 2 to NAS_DB_FRONT_MAX names separated by commas; the query's metric and top are not
+ * looked at. Errors: as nas_db_best. */
+nas_status nas_db_front(nas_db *db, const char *metrics, const nas_db_best_query *query, nas_rows *out, nas_err *err);
+
 /* True when more of the metric is better (accuracies); figures of cost and loss are better when small. */
 bool nas_db_more_is_better(const char *metric);
 /* The best trials with outcome ok. Errors: UNKNOWN_NAME for the metric, BAD_INPUT for the expression. */
@@ -63,7 +71,7 @@ nas_status nas_db_best(nas_db *db, const nas_db_best_query *query, nas_rows *out
 
 /* Which architecture: exactly one of arch, index and hash. */
 typedef struct nas_db_arch_query {
-  const char *arch;    /* its text */
+  const char *arch;    /* its text, or one that its space reads as the same */
   int64_t index;       /* its published index; -1: not asked by */
   const char *hash;    /* its canonical form */
   const char *dataset; /* or NULL */
@@ -100,9 +108,10 @@ typedef struct nas_db_facts {
 nas_status nas_db_facts_read(nas_db *db, nas_db_facts *out, nas_err *err);
 
 /* ---- the whole table as text ---- */
-typedef enum nas_db_format { NAS_DB_CSV, NAS_DB_JSON } nas_db_format;
+typedef enum nas_db_format { NAS_DB_CSV, NAS_DB_JSON, NAS_DB_JSON_LINES } nas_db_format;
 /* Every trial as a row of `result`. With curves, CSV has one row per epoch (the trial's columns, then the epoch's with
- * the names of `curve`; a trial without epochs has one row without them) and JSON has "epochs" in each row. */
+ * the names of `curve`; a trial without epochs has one row without them) and JSON has "epochs" in each row. JSON lines
+ * are those rows, one a line. */
 nas_status nas_db_export(nas_db *db, nas_db_format format, bool curves, FILE *out, nas_err *err);
 
 /* ---- is it sound ---- */

@@ -93,6 +93,9 @@ nas_status nas_cmd_db(nas_cli *cli, int argc, const char **argv, nas_err *err) {
                                       {"best", "list the best trials", nas_db_best_verb},
                                       {"query", "show everything known about one architecture", nas_db_query_verb},
                                       {"curve", "show the training curve of one trial", nas_db_curve_verb},
+                                      {"compare", "compare two architectures, or two tables", nas_db_compare_verb},
+                                      {"stats", "what operations and edges do to a figure", nas_db_stats_verb},
+                                      {"correlate", "rank correlation of two figures", nas_db_correlate_verb},
                                       {"import", "import a CSV or JSON table", nas_db_import_verb},
                                       {"merge", "make one table of several", nas_db_merge_verb},
                                       {"export", "write all trials as CSV or JSON", nas_db_export_verb},
@@ -100,5 +103,8 @@ nas_status nas_cmd_db(nas_cli *cli, int argc, const char **argv, nas_err *err) {
                                       {"migrate", "bring an older table to this version", nas_db_migrate_verb},
                                       {"sql", "run one SQL statement that only reads", nas_db_sql_verb},
                                       {NULL, NULL, NULL}};
-  return nas_cli_dispatch(cli, "db", verbs, argc, argv, err);
+  nas_status status = nas_cli_dispatch(cli, "db", verbs, argc, argv, err);
+  /* A table that cannot be reached or written is the same to a script as one that cannot be read: exit 4. */
+  bool of_table = status == NAS_E_IO || status == NAS_E_NO_SPACE || status == NAS_E_DB_BUSY;
+  return of_table && err && err->where[0] ? NAS_E_DB_UNREADABLE : status;
 }

@@ -28,12 +28,19 @@ typedef struct nas_db_stream {
 nas_row_sink nas_db_stream_sink(nas_db_stream *stream);
 nas_status nas_db_stream_end(nas_db_stream *stream, nas_status status, nas_err *err);
 
+/* Pictures: a figure over epochs, one line for each trial of rows of `curve`; and the rows of nas_db_front. */
+nas_status nas_db_curve_svg(const nas_rows *rows, const char *metric, const char *path, nas_err *err);
+nas_status nas_db_front_svg(const char *metrics, const nas_rows *rows, const char *path, nas_err *err);
+
 nas_status nas_db_best_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_query_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_curve_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_export_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_verify_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_migrate_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
+nas_status nas_db_compare_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
+nas_status nas_db_stats_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
+nas_status nas_db_correlate_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_merge_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_import_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);
 nas_status nas_db_sql_verb(nas_cli *cli, int argc, const char **argv, nas_err *err);

@@ -1,5 +1,6 @@
 /* nascent db query, curve: one architecture, one trial. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/db.h"
 
@@ -123,22 +124,82 @@ nas_status nas_db_query_verb(nas_cli *cli, int argc, const char **argv, nas_err 
 
 /* ---- curve ---- */
 
+static nas_status trial_curves(nas_db *db, const nas_cli *cli, nas_rows *rows, nas_err *err) {
+  nas_status status = NAS_OK;
+  for (int i = 1; i < cli->n_args && status == NAS_OK; i++) {
+    nas_rows one = {0};
+    int64_t trial;
+    if (!nas_text_int(cli->args[i], &trial))
+      return nas_fail(err, NAS_E_USAGE, NULL, "the trial '%s' is not a whole number", cli->args[i]);
+    status = nas_db_curve(db, trial, &one, err);
+    if (status == NAS_OK && one.n == 0 && !cli->quiet) fprintf(stderr, "trial %lld has no epochs\n", (long long)trial);
+    nas_row_sink sink = nas_rows_sink(rows);
+    if (status == NAS_OK && !rows->names)
+      status = sink.names(sink.arg, one.n_columns, (const char *const *)one.names, err);
+    for (size_t r = 0; r < one.n && status == NAS_OK; r++)
+      status = sink.row(sink.arg, one.n_columns, one.values + r * (size_t)one.n_columns, err);
+    nas_rows_free(&one);
+  }
+  return status;
+}
+
+static nas_status arch_curves(nas_db *db, nas_db_arch_query *q, nas_rows *rows, nas_err *err) {
+  nas_db_arch_report report;
+  q->epochs = true;
+  nas_status status = nas_db_arch(db, q, &report, err);
+  if (status == NAS_OK && report.epochs.n == 0)
+    status = nas_fail(err, NAS_E_NOT_FOUND, NULL, "the table has no learning curves of that architecture and run");
+  *rows = report.epochs;
+  report.epochs = (nas_rows){0};
+  nas_db_arch_report_free(&report);
+  return status;
+}
+
+static nas_status check_metric(const nas_rows *rows, const char *metric, nas_err *err) {
+  nas_guess guess = nas_guess_for(metric);
+  for (int c = 0; c < rows->n_columns; c++) {
+    if (strcmp(rows->names[c], metric) == 0) return NAS_OK;
+    nas_guess_add(&guess, rows->names[c]);
+  }
+  return nas_fail(err, NAS_E_UNKNOWN_NAME, "--metric", "curves have no '%s'%s", metric, nas_guess_text(&guess));
+}
+
 nas_status nas_db_curve_verb(nas_cli *cli, int argc, const char **argv, nas_err *err) {
-  static const char *const people[] = {"epoch",     "train_loss",    "train_accuracy", "valid_loss", "valid_accuracy",
-                                       "test_loss", "test_accuracy", "seconds",        NULL};
-  const nas_usage usage = {"FILE TRIAL", 2, 2, NULL, "TRIAL is a number of the column `trial`."};
+  static const char *const people[] = {"trial",      "dataset",        "seed",       "epoch",
+                                       "train_loss", "train_accuracy", "valid_loss", "valid_accuracy",
+                                       "test_loss",  "test_accuracy",  "seconds",    NULL};
+  nas_db_arch_query q = {.index = -1};
+  int64_t seed = -1;
+  const char *svg = NULL, *metric = "valid_accuracy";
+  const nas_flag flags[] = {{"arch", 'a', NAS_FLAG_TEXT, &q.arch, "ARCH", "curves of this architecture"},
+                            {"index", 'i', NAS_FLAG_INT, &q.index, "I", "the same by its published index"},
+                            {"hash", 0, NAS_FLAG_TEXT, &q.hash, "H", "the same by its canonical form"},
+                            {"dataset", 'd', NAS_FLAG_TEXT, &q.dataset, "NAME", "only on this data set"},
+                            {"epochs", 'e', NAS_FLAG_INT, &q.run_epochs, "E", "only runs of so many epochs"},
+                            {"seed", 0, NAS_FLAG_INT, &seed, "S", "only with this seed"},
+                            {"svg", 0, NAS_FLAG_TEXT, &svg, "FILE", "draw the curves"},
+                            {"metric", 'm', NAS_FLAG_TEXT, &metric, "NAME", "what is drawn (default valid_accuracy)"},
+                            {0}};
+  const nas_usage usage = {"FILE [TRIAL...]", 1, -1, flags,
+                           "Every epoch of trials, named by their numbers or by an architecture."};
   bool done;
   nas_db *db;
-  int64_t trial;
   NAS_TRY(nas_db_verb_open(cli, argc, argv, &usage, &db, &done, err));
   if (done) return NAS_OK;
   nas_rows rows = {0};
+  bool by_arch = q.arch || q.hash || q.index >= 0;
+  q.by_seed = seed >= 0;
+  q.seed = (uint64_t)seed;
   nas_status status = NAS_OK;
-  if (!nas_text_int(cli->args[1], &trial))
-    status = nas_fail(err, NAS_E_USAGE, NULL, "the trial '%s' is not a whole number", cli->args[1]);
-  if (status == NAS_OK) status = nas_db_curve(db, trial, &rows, err);
-  if (status == NAS_OK && rows.n == 0 && !cli->quiet) fprintf(stderr, "trial %lld has no epochs\n", (long long)trial);
-  if (status == NAS_OK) status = nas_db_print(cli, "nascent.db-curve", &rows, people, err);
+  if (by_arch == (cli->n_args > 1))
+    status = nas_fail(err, NAS_E_USAGE, NULL,
+                      "name trials by their numbers, or one architecture with --arch, --index "
+                      "or --hash");
+  if (status == NAS_OK) status = by_arch ? arch_curves(db, &q, &rows, err) : trial_curves(db, cli, &rows, err);
+  if (status == NAS_OK && svg) status = check_metric(&rows, metric, err);
+  if (status == NAS_OK && svg) status = nas_db_curve_svg(&rows, metric, svg, err);
+  bool single = !by_arch && cli->n_args == 2;
+  if (status == NAS_OK) status = nas_db_print(cli, "nascent.db-curve", &rows, single ? people + 3 : people, err);
   nas_rows_free(&rows);
   nas_db_close(db);
   return status;

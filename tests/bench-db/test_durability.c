@@ -305,6 +305,62 @@ static void no_room_for_a_new_table(void **state) {
   umount2(disk, MNT_DETACH);
 }
 
+/* The program on a full disk: exit 4, a clear word, and what was there before stays sound. */
+static void import_and_merge_on_a_full_disk(void **state) {
+  (void)state;
+  if (!nas_file_exists(nas_program())) nas_skip("the program is not built: cmake --build ... --target nascent");
+  const char *disk = mount_small("disk", "900k");
+  char *talk = NULL;
+  nas_str csv = {0};
+  nas_str_add(&csv, "net,v,t\n");
+  for (int i = 0; i < 8000; i++) {
+    for (int b = 12; b >= 0; b--) nas_str_add(&csv, i >> b & 1 ? "1" : "0");
+    nas_str_fmt(&csv, ",%d.123456%d,2.5%d\n", i % 100, i, i);
+  }
+  const char *map =
+      "space: {declared: bits, ops: [a, b], positions: 13, form: digits}\narch: net\nrows:\n  - {dataset: "
+      "d, epochs: 3, seed: 1, valid_accuracy: v, test_loss: t}\n";
+  assert_ok(nas_file_write_atomic(fx_path("a.csv"), csv.s, csv.len, nas_test_err()));
+  assert_ok(nas_file_write_atomic(fx_path("m.yaml"), map, strlen(map), nas_test_err()));
+  nas_str_free(&csv);
+  char table[600];
+  snprintf(table, sizeof table, "%s/t.db", disk);
+  fx_table(table, 5);
+  int code = nas_run(NULL, &talk, "cd '%s' && '%s' db import a.csv --map m.yaml --db disk/t.db", nas_test_folder(),
+                     nas_program());
+  if (code != 4 || !strstr(talk, "disk is full")) fail_msg("exit %d: %s", code, talk);
+  free(talk);
+  assert_string_equal(fx_shell(table, "SELECT count(*) FROM trial"), "5");
+  assert_int_equal(nas_run(NULL, NULL, "'%s' db verify '%s'", nas_program(), table), 0);
+  /* A fresh one leaves nothing behind. */
+  code = nas_run(NULL, NULL, "cd '%s' && '%s' db import a.csv --map m.yaml --db disk/u.db", nas_test_folder(),
+                 nas_program());
+  assert_int_equal(code, 4);
+  assert_int_equal(nas_run(NULL, NULL, "ls '%s' | grep -q u.db", disk), 1);
+  /* And merging: the sources are elsewhere, the new table does not fit. */
+  assert_int_equal(nas_run(NULL, NULL, "cd '%s' && '%s' db import a.csv --map m.yaml --db big.db -q", nas_test_folder(),
+                           nas_program()),
+                   0);
+  code =
+      nas_run(NULL, &talk, "cd '%s' && '%s' db merge big.db disk/t.db -o disk/c.db", nas_test_folder(), nas_program());
+  if (code != 4 || !strstr(talk, "disk is full")) fail_msg("exit %d: %s", code, talk);
+  free(talk);
+  assert_int_equal(nas_run(NULL, NULL, "ls '%s' | grep -q c.db", disk), 1);
+  assert_int_equal(nas_run(NULL, NULL, "'%s' db verify '%s'", nas_program(), table), 0);
+  /* Read-only: read, but neither imported into nor merged to. */
+  remount(disk, MS_RDONLY, NULL);
+  assert_int_equal(nas_run(NULL, NULL, "'%s' db info '%s'", nas_program(), table), 0);
+  code = nas_run(NULL, &talk, "cd '%s' && '%s' db import a.csv --map m.yaml --db disk/t.db", nas_test_folder(),
+                 nas_program());
+  if (code != 4 || !strstr(talk, "read-only")) fail_msg("exit %d: %s", code, talk);
+  free(talk);
+  code = nas_run(NULL, NULL, "cd '%s' && '%s' db merge disk/t.db -o disk/c.db", nas_test_folder(), nas_program());
+  assert_int_equal(code, 4);
+  assert_int_equal(
+      nas_run(NULL, NULL, "cd '%s' && '%s' db merge disk/t.db -o from-ro.db", nas_test_folder(), nas_program()), 0);
+  umount2(disk, MNT_DETACH);
+}
+
 static void a_read_only_medium_is_read(void **state) {
   (void)state;
   const char *disk = mount_small("disk", "8m");
@@ -349,4 +405,4 @@ NAS_SUITE(DbDurability, NAS_CASE(kill_at_any_point_loses_nothing),
           NAS_CASE(kill_inside_a_transaction_leaves_none_of_it), NAS_CASE(kill_while_the_table_is_made),
           NAS_CASE(one_writer_at_a_time), NAS_CASE(a_snapshot_is_whole_and_replaced_at_once),
           NAS_CASE(a_full_disk_loses_nothing), NAS_CASE(space_that_returns_is_used), NAS_CASE(no_room_for_a_new_table),
-          NAS_CASE(a_read_only_medium_is_read))
+          NAS_CASE(import_and_merge_on_a_full_disk), NAS_CASE(a_read_only_medium_is_read))
