@@ -278,13 +278,12 @@ static nas_status check_hello(const nas_coordinator *c, int worker, const nas_me
   return NAS_OK;
 }
 
-/* A worker that cannot be used is sent away; the others go on. */
+/* A worker that cannot be used gets no trials; the others go on. It stays until all end: MPI ends together. */
 static nas_status refuse(nas_coordinator *c, int worker, const nas_err *why, nas_err *err) {
   nas_slot *slot = &c->slots[worker];
   while (slot->n_held) nas_coordinator_release(c, slot->held[slot->n_held - 1]);
   slot->state = NAS_SLOT_REFUSED;
   c->refusal = *why;
-  NAS_TRY(nas_coordinator_post(c, worker, NAS_MESSAGE_STOP, NULL, err));
   return nas_coordinator_note(c, "worker-refused", NULL, worker, err, "rank %d %s%s%s", worker, why->where,
                               why->where[0] ? ": " : "", why->msg);
 }

@@ -133,6 +133,7 @@ static nas_status obey(follower *f, nas_message *m, nas_err *err) {
     case NAS_MESSAGE_CANCEL: return f->worker ? nas_worker_cancel(f->worker, m, err) : NAS_OK;
     case NAS_MESSAGE_PREEMPT: return f->worker ? nas_worker_preempt(f->worker, err) : NAS_OK;
     case NAS_MESSAGE_ACK: nas_spool_free(&f->spool, m->sequence); return NAS_OK;
+    case NAS_MESSAGE_LEAVE: f->ranks->torn = f->stop = true; return NAS_OK;
     case NAS_MESSAGE_STOP: f->stop = true; return NAS_OK;
     case NAS_MESSAGE_PING:
       f->leader = m->pid;
@@ -196,7 +197,7 @@ void nas_follow(nas_ranks *ranks, nas_worker *w, const nas_campaign *c, const ch
     f.worker = NULL;
     while (!f.stop && !(f.lost = leader_gone(&f)) && hear(&f, 1, &ignored) == NAS_OK) continue;
   }
-  ranks->torn = f.lost;
+  ranks->torn = ranks->torn || f.lost;
   if (!f.lost) nas_ranks_send(ranks, 0, &stopped, &ignored);
   nas_spool_close(&f.spool);
   nas_rank_log_close(&f.log);

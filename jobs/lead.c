@@ -94,7 +94,7 @@ static nas_status ping(lead *l, nas_err *err) {
   for (int i = 0; i < c->n_slots; i++) {
     const nas_slot *slot = &c->slots[i];
     bool lost = slot->state == NAS_SLOT_GONE && (slot->watched || now - slot->seen > 20 * c->lease);
-    if (lost || slot->state == NAS_SLOT_UNUSED || slot->state == NAS_SLOT_REFUSED) continue;
+    if (lost || slot->state == NAS_SLOT_UNUSED) continue;
     nas_message m = {.kind = NAS_MESSAGE_PING, .pid = (int32_t)getpid()};
     nas_text_put(m.host, sizeof m.host, "%s", c->host);
     NAS_TRY(nas_ranks_send(l->post->ranks, i, &m, err));
@@ -213,13 +213,14 @@ static const double farewell_seconds = 10;
 nas_status nas_lead_dismiss(nas_coordinator *c, nas_ranks *ranks, bool record, nas_err *err) {
   nas_err ignored;
   double end = nas_clock() + farewell_seconds;
-  int left = 0;
+  int left = ranks->size - 1;
   c->stopping = true;
+  for (int i = 1; i < ranks->size && c->slots; i++) {
+    ranks->torn = ranks->torn || c->slots[i].state == NAS_SLOT_GONE;
+    left -= c->slots[i].state == NAS_SLOT_GONE;
+  }
   for (int i = 1; i < ranks->size; i++) {
-    nas_message stop = {.kind = NAS_MESSAGE_STOP};
-    nas_slot_state state = i < c->n_slots && c->slots ? c->slots[i].state : NAS_SLOT_ABSENT;
-    ranks->torn = ranks->torn || state == NAS_SLOT_GONE;
-    if (state != NAS_SLOT_GONE && state != NAS_SLOT_REFUSED) left++;
+    nas_message stop = {.kind = ranks->torn ? NAS_MESSAGE_LEAVE : NAS_MESSAGE_STOP};
     nas_ranks_send(ranks, i, &stop, &ignored);
   }
   while (left > 0 && nas_clock() < end) {

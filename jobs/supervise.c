@@ -25,9 +25,9 @@ typedef struct supervisor {
   const nas_campaign *campaign;
   const nas_supervise_options *o;
   char heartbeat[640], program[4096], ranks[24];
-  pid_t job; /* mpirun; leads the session that all its processes on this node are in */
-  double begun;
-  bool asked; /* to stop */
+  pid_t job;            /* mpirun; leads the session that all its processes on this node are in */
+  double begun, beaten; /* the last heartbeat that was seen; 0: none yet */
+  bool asked;           /* to stop */
   double kill_at;
 } supervisor;
 
@@ -69,6 +69,7 @@ static nas_status start(supervisor *s, nas_err *err) {
   argv[n] = NULL;
   unlink(s->heartbeat); /* of a run that was killed */
   s->begun = nas_clock();
+  s->beaten = 0;
   s->job = fork();
   if (s->job < 0) return nas_fail_errno(err, errno, "mpirun", "cannot start");
   if (s->job > 0) return NAS_OK;
@@ -106,10 +107,12 @@ static void end_job(supervisor *s) {
   while (waitpid(s->job, NULL, 0) < 0 && errno == EINTR) continue;
 }
 
-static bool silent(const supervisor *s) {
-  double age = nas_heartbeat_age(s->heartbeat);
-  if (age >= 0) return age > s->o->silence;
-  return nas_clock() - s->begun > fmax(start_seconds, s->o->silence);
+/* The file goes when the campaign is over; what is still to be done then does not take long. */
+static bool silent(supervisor *s) {
+  double age = nas_heartbeat_age(s->heartbeat), now = nas_clock();
+  if (age >= 0) s->beaten = now - age;
+  if (s->beaten > 0) return now - s->beaten > s->o->silence;
+  return now - s->begun > fmax(start_seconds, s->o->silence);
 }
 
 /* Until the job has ended or had to be killed. */
@@ -163,7 +166,8 @@ static nas_status supervise(supervisor *s, nas_supervision *out, nas_err *err) {
   nas_db_standing before, now;
   double delay = first_delay;
   int64_t fruitless = 0;
-  NAS_TRY(judge(s, &before, err));
+  if (judge(s, &before, err) != NAS_OK)
+    say("%s: %s", err->where, err->msg); /* the run will say so too, or find it mended */
   for (;;) {
     NAS_TRY(start(s, err));
     out->starts++;
@@ -194,6 +198,8 @@ static nas_status supervise(supervisor *s, nas_supervision *out, nas_err *err) {
 
 nas_status nas_supervise(const nas_campaign *c, const nas_supervise_options *options, nas_supervision *out,
                          nas_err *err) {
+  nas_err own;
+  if (!err) err = &own;
   supervisor s = {.campaign = c, .o = options};
   *out = (nas_supervision){0};
   nas_heartbeat_path(c, options->db, s.heartbeat);

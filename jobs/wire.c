@@ -185,6 +185,7 @@ static void visit_message(codec *c, nas_message *m) {
       visit_i32(c, &m->pid);
       break;
     case NAS_MESSAGE_PREEMPT:
+    case NAS_MESSAGE_LEAVE:
     case NAS_MESSAGE_STOP:
     case NAS_MESSAGE_STOPPED:
     case NAS_MESSAGE_SPAWN:

@@ -27,6 +27,7 @@ typedef enum nas_message_kind {
   NAS_MESSAGE_PREEMPT, /* coordinator: end what runs at its next checkpoint and drop the rest; parent to zygote: SIGTERM
                         */
   NAS_MESSAGE_PING,    /* coordinator: is still there */
+  NAS_MESSAGE_LEAVE,   /* coordinator: end, and wait for no other rank, for some are lost */
   NAS_MESSAGE_KINDS
 } nas_message_kind;
 

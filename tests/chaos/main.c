@@ -1,6 +1,6 @@
 /* nascent-chaos: small campaigns with real ranks under the supervisor, each with faults at moments that a seed decides;
  * in the end each table must equal that of a quiet run, row for row but for times, attempts and workers.
- *   nascent-chaos [--runs N] [--seed S] [--jobs J] [--folder DIR] [--program nascent] [--shim FILE.so] */
+ *   nascent-chaos [--runs N] [--seed S] [--jobs J] [--seconds T] [--folder DIR] [--program nascent] [--shim FILE.so] */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -22,6 +22,7 @@
 
 typedef struct settings {
   int64_t runs, seed, jobs;
+  double seconds; /* after which no campaign begins */
   const char *folder, *program, *shim;
   bool keep;
 } settings;
@@ -299,8 +300,10 @@ static int run_all(const settings *s) {
   int64_t started = 0, running = 0, wrong = 0;
   double begun = nas_clock();
   if (results == MAP_FAILED) return 1;
-  while (started < s->runs || running) {
-    if (started < s->runs && running < s->jobs) {
+  for (;;) {
+    bool more = started < s->runs && nas_clock() - begun < s->seconds;
+    if (!more && !running) break;
+    if (more && running < s->jobs) {
       fflush(NULL);
       pid_t pid = fork();
       if (pid == 0) {
@@ -313,22 +316,22 @@ static int run_all(const settings *s) {
     }
     if (wait(NULL) > 0) running--;
   }
-  for (int64_t i = 0; i < s->runs; i++) {
+  for (int64_t i = 0; i < started; i++) {
     add(&all, &results[i]);
     if (!results[i].trouble[0]) continue;
     wrong++;
     printf("campaign %lld (kept in %s/%lld): %s\n", (long long)i, s->folder, (long long)i, results[i].trouble);
   }
-  print(&all, s->runs, wrong, nas_clock() - begun);
+  print(&all, started, wrong, nas_clock() - begun);
   munmap(results, size);
   return wrong != 0;
 }
 
 int main(int argc, char **argv) {
-  static const struct option flags[] = {
-      {"runs", 1, 0, 'r'},    {"seed", 1, 0, 's'}, {"jobs", 1, 0, 'j'}, {"folder", 1, 0, 'f'},
-      {"program", 1, 0, 'p'}, {"shim", 1, 0, 'l'}, {"keep", 0, 0, 'k'}, {0}};
-  settings s = {.runs = 30, .seed = 1, .jobs = 4, .program = NAS_PROGRAM, .shim = NAS_CHAOS_SHIM};
+  static const struct option flags[] = {{"runs", 1, 0, 'r'},    {"seed", 1, 0, 's'},    {"jobs", 1, 0, 'j'},
+                                        {"folder", 1, 0, 'f'},  {"program", 1, 0, 'p'}, {"shim", 1, 0, 'l'},
+                                        {"seconds", 1, 0, 't'}, {"keep", 0, 0, 'k'},    {0}};
+  settings s = {.runs = 30, .seed = 1, .jobs = 4, .seconds = INFINITY, .program = NAS_PROGRAM, .shim = NAS_CHAOS_SHIM};
   char folder[] = "/tmp/nascent-chaos-XXXXXX";
   for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
     switch (c) {
@@ -338,6 +341,7 @@ int main(int argc, char **argv) {
       case 'f': s.folder = optarg; break;
       case 'p': s.program = optarg; break;
       case 'l': s.shim = optarg; break;
+      case 't': s.seconds = atof(optarg); break;
       case 'k': s.keep = true; break;
       default: return 2;
     }
