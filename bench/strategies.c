@@ -1,5 +1,6 @@
 /* Cost of one ask and one tell after `told` trials, for every strategy: seconds of processor time, one core, one
- * worker. bench-strategies [-n ASKS] [-t TOLD] [STRATEGY...]  */
+ * worker. bench-strategies [-n ASKS] [-t TOLD] [--json] [STRATEGY...]; bench/strategies_optuna.py puts a peer beside.
+ */
 #include <popt.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static nas_status step(nas_strategy *s, uint64_t k, nas_err *err) {
   return nas_strategy_tell(s, &t, err);
 }
 
-static nas_status measure(const char *name, const nas_space *space, uint64_t told, uint64_t asks, nas_err *err) {
+static nas_status measure(const char *name, const nas_space *space, uint64_t told, uint64_t asks, double *each,
+                          nas_err *err) {
   const nas_strategy_setup setup = {.space = space, .seed = 1, .epochs = 27};
   nas_strategy *s;
   NAS_TRY(nas_strategy_open_with(name, NULL, &setup, &s, err));
@@ -45,16 +47,16 @@ static nas_status measure(const char *name, const nas_space *space, uint64_t tol
   for (uint64_t k = 0; k < told && status == NAS_OK; k++) status = step(s, k, err);
   double begin = now();
   for (uint64_t k = told; k < told + asks && status == NAS_OK; k++) status = step(s, k, err);
-  double each = (now() - begin) / (double)asks;
-  if (status == NAS_OK) printf("%-24s %12.3f us\n", name, 1e6 * each);
+  *each = (now() - begin) / (double)asks;
   nas_strategy_close(s);
   return status;
 }
 
 int main(int argc, const char **argv) {
-  int asks = 100, told = 1000, failed = 0;
+  int asks = 100, told = 1000, failed = 0, json = 0, rows = 0;
   const struct poptOption flags[] = {{"asks", 'n', POPT_ARG_INT, &asks, 0, "asks and tells measured (100)", "N"},
                                      {"told", 't', POPT_ARG_INT, &told, 0, "trials told before (1000)", "N"},
+                                     {"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
                                      POPT_AUTOHELP POPT_TABLEEND};
   poptContext context = poptGetContext(NULL, argc, argv, flags, 0);
   int rc = poptGetNextOpt(context);
@@ -67,15 +69,20 @@ int main(int argc, const char **argv) {
     return 2;
   }
   if (nas_space_open("nas-bench-201", NULL, &space, &err) != NAS_OK) return 1;
-  printf("ask + tell after %d trials, mean of %d\n", told, asks);
+  if (json) printf("{\"schema\": \"nascent.bench-strategies\", \"told\": %d, \"asks\": %d, \"rows\": [", told, asks);
+  else printf("ask + tell after %d trials, mean of %d\n", told, asks);
   for (const nas_strategy_type *const *t = nas_strategy_types(); *t; t++) {
     bool wanted = !names && !(*t)->recall; /* what waits for something outside has no time of its own */
     for (const char **n = names; n && *n; n++) wanted |= strcmp(*n, (*t)->name) == 0;
     if (!wanted) continue;
-    if (measure((*t)->name, space, (uint64_t)told, (uint64_t)asks, &err) == NAS_OK) continue;
-    fprintf(stderr, "%s: %s\n", (*t)->name, err.msg);
-    failed = 1;
+    double each = 0;
+    if (measure((*t)->name, space, (uint64_t)told, (uint64_t)asks, &each, &err) != NAS_OK) {
+      fprintf(stderr, "%s: %s\n", (*t)->name, err.msg);
+      failed = 1;
+    } else if (json) printf("%s\n  {\"strategy\": \"%s\", \"seconds\": %.9g}", rows++ ? "," : "", (*t)->name, each);
+    else printf("%-24s %12.3f us\n", (*t)->name, 1e6 * each);
   }
+  if (json) printf("]}\n");
   nas_space_close(space);
   poptFreeContext(context);
   return failed;

@@ -26,6 +26,8 @@ typedef struct nas_eval_request {
   void *arg;
 } nas_eval_request;
 
+enum { NAS_DELIVERED_MAX = 8 };
+
 typedef struct nas_evaluator_type {
   const char *name;
   int version;
@@ -35,6 +37,9 @@ typedef struct nas_evaluator_type {
   /* options: filled struct. Fills the result; see nas_train for what is a result and what an error. */
   nas_status (*evaluate)(const void *options, const nas_eval_request *request, nas_result *result, nas_err *err);
   bool checkpoints; /* it can go on from request->checkpoint */
+  /* Metrics that strategies are told besides accuracy, loss, seconds, params and macs, such as objectives of nsga2;
+   * less is better. NULL-terminated, may be NULL; never of test data; at most NAS_DELIVERED_MAX. */
+  const char *const *delivers;
 } nas_evaluator_type;
 
 const nas_evaluator_type *const *nas_evaluator_types(void);

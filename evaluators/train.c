@@ -38,6 +38,8 @@ static nas_status evaluate(const void *values, const nas_eval_request *r, nas_re
   return status;
 }
 
+static const char *const delivers[] = {"peak_bytes", "latency", NULL};
+
 extern const nas_evaluator_type nas_evaluator_type_train;
 const nas_evaluator_type nas_evaluator_type_train = {
     .name = "train",
@@ -48,4 +50,5 @@ const nas_evaluator_type nas_evaluator_type_train = {
     .options_size = sizeof(train_options),
     .evaluate = evaluate,
     .checkpoints = true,
+    .delivers = delivers,
 };

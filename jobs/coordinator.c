@@ -43,7 +43,6 @@ static nas_status open_table(nas_coordinator *c, const char *path, nas_err *err)
 }
 
 nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_err *err) {
-  static const char *const delivered[] = {"peak_bytes", NULL};
   const nas_campaign *campaign = c->campaign;
   const nas_dataset *d = c->setup.data;
   nas_text_put(c->task_text, sizeof c->task_text,
@@ -53,7 +52,7 @@ nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_e
   const nas_strategy_setup setup = {.space = c->setup.space,
                                     .seed = (uint64_t)campaign->seed,
                                     .epochs = (int32_t)c->setup.recipe.epochs,
-                                    .metrics = strcmp(campaign->evaluator, "train") == 0 ? delivered : NULL,
+                                    .metrics = c->setup.evaluator->delivers,
                                     .task = c->task_text,
                                     .note = nas_transcript_take,
                                     .note_arg = c,
@@ -116,6 +115,18 @@ static void note_best(nas_coordinator *c, const nas_open_trial *t, double accura
     nas_text_put(s->best_arch, sizeof s->best_arch, "%s", text);
 }
 
+/* What the evaluator delivers to strategies, where this result has it. */
+static size_t delivered(const nas_coordinator *c, const nas_result *r, nas_metric out[NAS_DELIVERED_MAX]) {
+  size_t n = 0;
+  for (const char *const *name = c->setup.evaluator->delivers; name && *name && n < NAS_DELIVERED_MAX; name++) {
+    double value = nas_result_metric(r, *name);
+    if (isnan(value)) continue;
+    out[n].value = value;
+    nas_text_put(out[n++].name, sizeof out->name, "%s", *name);
+  }
+  return n;
+}
+
 nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, const nas_result *r, nas_err *err) {
   bool ok = r->outcome == NAS_OUTCOME_OK;
   const nas_epoch *last = r->n_epochs ? &r->epochs[r->n_epochs - 1] : NULL;
@@ -132,13 +143,14 @@ nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, con
                    .macs = t->macs,
                    .valid_curve = curve,
                    .n_curve = r->n_epochs};
-  const nas_metric memory = {"peak_bytes", nas_result_metric(r, "peak_bytes")};
-  tell.metrics = &memory;
-  if (!isnan(memory.value)) tell.n_metrics = 1;
+  nas_metric metrics[NAS_DELIVERED_MAX];
+  tell.metrics = metrics;
+  tell.n_metrics = delivered(c, r, metrics);
   nas_status status = nas_strategy_tell(c->strategy, &tell, err);
   free(curve);
   if (status != NAS_OK) return status;
   c->told++;
+  c->exhausted = false; /* a result may have made room, such as that of the last trial of a rung */
   int64_t fresh = (int64_t)r->n_epochs - c->asks[t->number].epochs_before;
   c->epochs += fresh > 0 ? fresh : 0;
   c->summary->done++;

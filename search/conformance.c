@@ -213,6 +213,35 @@ static nas_status check_duplicates(const subject *who, const nas_space *space, c
   return status;
 }
 
+/* A space of 27 architectures: a strategy that avoids duplicates comes to an end, says so, keeps saying so, and takes
+ * the results that are still out; one that does not goes on. */
+static nas_status check_exhausted(const nas_strategy_type *type, const nas_space *space, char *fault, size_t size,
+                                  nas_err *err) {
+  (void)space;
+  nas_space *small = NULL;
+  nas_settings list = {0}, none = {0};
+  session s = {0};
+  bool avoids = nas_options_find(type->options, "duplicates") != NULL;
+  nas_status status = nas_space_open("declared", &none, &small, err);
+  if (status == NAS_OK && avoids) status = nas_settings_put(&list, "duplicates", "exact", "check", err);
+  if (status == NAS_OK) status = begin(&s, type, small, 9, err);
+  nas_strategy_close(s.strategy);
+  s.strategy = NULL;
+  const nas_strategy_setup setup = {.space = small, .seed = 9, .epochs = EPOCHS};
+  if (status == NAS_OK) status = nas_strategy_open_with(type->name, &list, &setup, &s.strategy, err);
+  if (status == NAS_OK && !go(&s, GROWTH_ASKS, fault, size)) s.n_open = 0;
+  while (status == NAS_OK && s.n_open && !*fault) { /* the rest comes in, and may make room for more */
+    if (tell(&s, s.open[--s.n_open]) != NAS_OK) nas_text_put(fault, size, "the last results are refused");
+    else if (s.n_asked + s.workers <= GROWTH_ASKS) go(&s, s.n_asked + s.workers, fault, size);
+  }
+  if (status == NAS_OK && !*fault && avoids && !s.exhausted)
+    nas_text_put(fault, size, "%llu proposals of 27 architectures, and no end", (unsigned long long)s.n_asked);
+  finish(&s);
+  nas_settings_free(&list);
+  nas_space_close(small);
+  return status;
+}
+
 /* Memory in use grows by at most 8 KiB a trial between trial 1,000 and 2,000. */
 static nas_status check_growth(const subject *who, const nas_space *space, char *fault, size_t size, nas_err *err) {
   session s;
@@ -240,6 +269,7 @@ nas_status nas_conformance_check(const nas_strategy_type *type, const nas_settin
                                       {"late, shuffled and failed results", check_disorder},
                                       {"a second result is refused", check_protocol},
                                       {"duplicates are avoided when asked", check_duplicates},
+                                      {"an exhausted space ends cleanly", check_exhausted},
                                       {"memory stays with the history", check_growth}};
   const subject who = {type, settings};
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++) {

@@ -10,7 +10,7 @@ typedef struct nas_conformance {
   const char *excuse;
 } nas_conformance;
 
-enum { NAS_CONFORMANCE_CHECKS = 7 };
+enum { NAS_CONFORMANCE_CHECKS = 8 };
 
 /* Runs all checks on a strategy with these options (NULL: its defaults) in a space. One that consults something outside
  * is excused from them unless it has options that say what: something that answers the same to the same. Accuracies are

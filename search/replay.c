@@ -29,7 +29,8 @@ typedef struct simulation {
   size_t cap_trained;
   int32_t best_epochs;
   double clock, best;
-  bool open; /* may ask */
+  bool open;      /* may ask */
+  bool exhausted; /* nothing to propose before the next result */
 } simulation;
 
 void nas_replay_run_clear(nas_replay_run *run) {
@@ -103,11 +104,8 @@ static nas_status ask(simulation *s, nas_err *err) {
   nas_proposal p;
   int32_t epochs, before;
   nas_status status = nas_strategy_propose(s->strategy, s->asks, &p, err);
-  if (status == NAS_E_EXHAUSTED) {
-    s->open = false;
-    s->run->end = NAS_REPLAY_EXHAUSTED;
-    return NAS_OK;
-  }
+  s->exhausted = status == NAS_E_EXHAUSTED;
+  if (s->exhausted) return NAS_OK;
   if (status != NAS_OK) return status;
   NAS_TRY(note_epochs(s, &p, &epochs, &before, err));
   uint64_t number = s->asks++;
@@ -140,6 +138,7 @@ static nas_status finish(simulation *s, const flight *f, nas_err *err) {
   double accuracy = curve && f->epochs < t->epochs ? curve[f->epochs - 1] : t->seen[f->row].valid_accuracy;
   bool ok = !isnan(accuracy);
   s->run->evaluations++;
+  s->exhausted = false;
   if (ok && (f->epochs > s->best_epochs || (f->epochs == s->best_epochs && accuracy > s->best))) {
     s->best = accuracy;
     s->best_epochs = f->epochs;
@@ -163,7 +162,7 @@ static nas_status finish(simulation *s, const flight *f, nas_err *err) {
 static nas_status simulate(simulation *s, nas_err *err) {
   const nas_replay_limits *limits = &s->plan->limits;
   while (true) {
-    while (s->open && s->n_running < limits->workers) NAS_TRY(ask(s, err));
+    while (s->open && !s->exhausted && s->n_running < limits->workers) NAS_TRY(ask(s, err));
     if (!s->n_running) break;
     s->clock = s->running[0].until;
     do {
@@ -172,6 +171,7 @@ static nas_status simulate(simulation *s, nas_err *err) {
     } while (s->n_running && s->running[0].until == s->clock);
     if (s->clock >= limits->seconds) s->open = false;
   }
+  if (s->open && s->exhausted) s->run->end = NAS_REPLAY_EXHAUSTED;
   s->run->seconds = s->clock;
   return NAS_OK;
 }

@@ -52,7 +52,8 @@ typedef struct nas_strategy_type {
   size_t options_size, state_size;                   /* state is zeroed before open */
   nas_status (*open)(nas_strategy *s, nas_err *err); /* may be NULL */
   void (*close)(nas_strategy *s);                    /* may be NULL */
-  /* EXHAUSTED when nothing is left to propose. */
+  /* EXHAUSTED when nothing is left to propose. While results are out it may mean "not before the next result": it is
+   * asked again after each, for the same number, until none is out. */
   nas_status (*ask)(nas_strategy *s, uint64_t number, nas_arch *out, nas_err *err);
   nas_status (*tell)(nas_strategy *s, const nas_tell *tell, nas_err *err);
   /* In place of `ask` where proposals have a fidelity; *out is zeroed. */

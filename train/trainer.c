@@ -462,11 +462,22 @@ static nas_status run(training *t, nas_err *err) {
   return (stopped || part) && (p->epoch != t->saved.epoch || p->step != t->saved.step) ? save(t, err) : NAS_OK;
 }
 
+/* Seconds that the evaluation of one image takes, in the fastest epoch. */
+static double latency(const training *t) {
+  const int64_t images = t->job->data->n_valid + t->job->data->n_test;
+  double least_seconds = INFINITY;
+  for (size_t i = 0; i < t->result->n_epochs; i++)
+    if (t->result->epochs[i].valid_seconds < least_seconds) least_seconds = t->result->epochs[i].valid_seconds;
+  return images ? least_seconds / (double)images : INFINITY;
+}
+
 static nas_status set_metrics(training *t, nas_err *err) {
   const nas_checkpoint_position *p = &t->checkpoint.position;
   nas_result *r = t->result;
   NAS_TRY(nas_result_set_metric(r, "seconds", nas_clock() - t->started, err));
   NAS_TRY(nas_result_set_metric(r, "epochs", (double)r->n_epochs, err));
+  double each = latency(t);
+  if (isfinite(each)) NAS_TRY(nas_result_set_metric(r, "latency", each, err));
   if (t->resumed) NAS_TRY(nas_result_set_metric(r, "resumed_epochs", (double)t->resumed, err));
   if (t->job->data->targets && r->n_epochs > 0) {
     const nas_epoch *last = &r->epochs[r->n_epochs - 1];

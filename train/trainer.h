@@ -47,7 +47,9 @@ typedef struct nas_train_job {
 /* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, peak_bytes (plans,
 <<<<<<< HEAD
  * parameters, optimiser), seconds (of parts before an interruption too), epochs (finished), train_images (seen, over
- * all epochs); resumed_epochs where a checkpoint brought whole epochs. `result` need not be
+ * all epochs); latency (seconds per image
+ * of an evaluation, at eval-batch, in the fastest epoch), resumed_epochs where a checkpoint brought whole epochs.
+`result` need not be
 =======
  * parameters, optimiser), seconds, epochs (finished), train_images (seen, over all epochs);
  * of a regression also train_rmse and valid_rmse, roots of the last losses (that of test_loss is for people only).
