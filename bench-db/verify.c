@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "bench-db/internal/select.h"
+#include "bench-db/internal/verify.h"
 
 typedef struct check {
   const char *name;
@@ -92,7 +92,7 @@ static const check checks[] = {
 
 /* ---- collecting problems ---- */
 
-static nas_status add_problem(nas_rows *problems, const char *name, const char *what, bool damaged, nas_err *err) {
+nas_status nas_db_add_problem(nas_rows *problems, const char *name, const char *what, bool damaged, nas_err *err) {
   nas_value row[] = {{.kind = NAS_VALUE_TEXT, .text = name},
                      {.kind = NAS_VALUE_TEXT, .text = what},
                      {.kind = NAS_VALUE_INTEGER, .integer = damaged, .real = damaged}};
@@ -113,7 +113,7 @@ static nas_status any_names(void *arg, int n, const char *const *names, nas_err 
 static nas_status take_problem(void *arg, int n, const nas_value *values, nas_err *err) {
   (void)n;
   collector *c = arg;
-  return add_problem(c->problems, c->check->name, values[0].text ? values[0].text : "", c->check->damaged, err);
+  return nas_db_add_problem(c->problems, c->check->name, values[0].text ? values[0].text : "", c->check->damaged, err);
 }
 
 static nas_status run_check(nas_db *db, const check *c, nas_rows *problems, nas_err *err) {
@@ -146,7 +146,7 @@ static nas_status check_schema(nas_db *db, nas_rows *problems, nas_err *err) {
     char what[160];
     nas_text_put(what, sizeof what, "the %s %s is %s", (const char *)sqlite3_column_text(want, 0),
                  (const char *)sqlite3_column_text(want, 1), row ? "not the one of this schema version" : "missing");
-    if (status == NAS_OK && !same) status = add_problem(problems, "schema", what, true, err);
+    if (status == NAS_OK && !same) status = nas_db_add_problem(problems, "schema", what, true, err);
   }
   sqlite3_finalize(want);
   sqlite3_close(fresh);
@@ -167,7 +167,7 @@ static nas_status check_digests(nas_db *db, nas_rows *problems, nas_err *err) {
     char hex[NAS_DIGEST_SIZE], what[160];
     nas_digest(options, strlen(options), hex);
     nas_text_put(what, sizeof what, "the recipe %s has options of another digest than its own", name);
-    nas_status status = strcmp(hex, digest) == 0 ? NAS_OK : add_problem(problems, "digests", what, false, err);
+    nas_status status = strcmp(hex, digest) == 0 ? NAS_OK : nas_db_add_problem(problems, "digests", what, false, err);
     if (status != NAS_OK) return status;
   }
 }
@@ -189,6 +189,8 @@ nas_status nas_db_verify(nas_db *db, nas_rows *problems, int *n_checks, nas_err 
   }
   if (status == NAS_OK && problems->n == 0) {
     status = check_digests(db, problems, err);
+    if (status == NAS_OK) ++*n_checks;
+    if (status == NAS_OK) status = nas_db_verify_costs(db, problems, err);
     if (status == NAS_OK) ++*n_checks;
   }
   nas_db_read_end(db, own);

@@ -92,8 +92,8 @@ static nas_status add_trial(nas_db *db, const nas_space *space, int64_t campaign
                           .index = (int64_t)cell,
                           .class_id = (int64_t)class_id,
                           .seed = seed,
-                          .params = 100000 + (int64_t)cell,
-                          .macs = 10000000 + (int64_t)cell};
+                          .params = -1,
+                          .macs = -1};
   NAS_TRY(nas_db_trial_add(db, &ask, &trial, err));
   NAS_TRY(nas_db_trial_start(db, trial, 1, &attempt, err));
   return nas_db_trial_finish(db, trial, attempt, r, &recorded, err);

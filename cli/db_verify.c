@@ -1,6 +1,7 @@
 /* nascent db verify: is a table sound? */
 #include <stdio.h>
 
+#include "cli/commands.h"
 #include "cli/db.h"
 
 static nas_status print_verdict(const nas_cli *cli, const nas_rows *problems, int n_checks, nas_err *err) {
@@ -22,17 +23,81 @@ static nas_status print_verdict(const nas_cli *cli, const nas_rows *problems, in
   return status;
 }
 
+/* Trials that training can repeat, `n` of them drawn without replacement by their ids. */
+static nas_status draw_trials(nas_db *db, int64_t n, nas_rows *out, nas_err *err) {
+  nas_str sql = {0};
+  /* A multiplicative hash of the id: the same trials each time, spread over the table. */
+  nas_str_fmt(&sql,
+              "SELECT t.id FROM trial t JOIN campaign c ON c.id = t.campaign JOIN learning_curve l ON l.trial = t.id "
+              "WHERE t.outcome = 'ok' AND c.evaluator LIKE 'train@%%' ORDER BY (t.id * 2654435761) & 4294967295 LIMIT "
+              "%lld",
+              (long long)n);
+  nas_status status = nas_str_check(&sql, err);
+  if (status == NAS_OK) status = nas_db_sql(db, sql.s, nas_rows_sink(out), err);
+  nas_str_free(&sql);
+  return status;
+}
+
+/* Trains trials again in this process; each that comes out otherwise is a problem. */
+static nas_status reproduce(const nas_cli *cli, const nas_rows *trials, nas_rows *problems, nas_err *err) {
+  for (size_t i = 0; i < trials->n; i++) {
+    char number[24], what[300];
+    nas_err own = {0};
+    nas_cli one = {.command = "reproduce"};
+    nas_text_put(number, sizeof number, "%lld", (long long)trials->values[i].integer);
+    const char *argv[] = {"reproduce", cli->args[0], number, "--quiet", NULL};
+    if (!cli->quiet) fprintf(stderr, "training trial %s again (%zu of %zu)\n", number, i + 1, trials->n);
+    nas_status status = nas_cmd_reproduce(&one, 4, argv, &own);
+    nas_cli_free(&one);
+    if (status == NAS_OK) continue;
+    if (status != NAS_E_MISMATCH) {
+      if (err) *err = own;
+      return status;
+    }
+    nas_text_put(what, sizeof what, "trial %s does not reproduce: %.220s", number, own.msg);
+    nas_value row[] = {{.kind = NAS_VALUE_TEXT, .text = "reproduction"},
+                       {.kind = NAS_VALUE_TEXT, .text = what},
+                       {.kind = NAS_VALUE_INTEGER}};
+    nas_row_sink sink = nas_rows_sink(problems);
+    NAS_TRY(sink.row(sink.arg, 3, row, err));
+  }
+  return NAS_OK;
+}
+
+static void note_conflicts(const nas_cli *cli, nas_db *db) {
+  nas_rows n = {0};
+  if (!cli->quiet && nas_db_sql(db, "SELECT count(*) FROM conflict", nas_rows_sink(&n), NULL) == NAS_OK && n.n == 1 &&
+      n.values[0].integer > 0)
+    fprintf(stderr,
+            "note: %lld trials contradict an earlier one of the same architecture, recipe and seed (view conflict)\n",
+            (long long)n.values[0].integer);
+  nas_rows_free(&n);
+}
+
 nas_status nas_db_verify_verb(nas_cli *cli, int argc, const char **argv, nas_err *err) {
-  const nas_usage usage = {"FILE", 1, 1, NULL,
-                           "Checks the file, its references and schema, and what its rows must agree on.\n"
+  int64_t sample = 0;
+  const nas_flag flags[] = {
+      {"reproduce", 0, NAS_FLAG_INT, &sample, "N", "train N trials again, drawn over the table, and compare the bits"},
+      {0}};
+  const nas_usage usage = {"FILE", 1, 1, flags,
+                           "Checks the file, its references, schema and digests, what its rows must agree on, and\n"
+                           "parameters and MACs, which are counted again from the architectures.\n"
                            "Exit status: 0 sound, 1 rows disagree, 4 damaged."};
   bool done;
   nas_db *db;
   NAS_TRY(nas_db_verb_open(cli, argc, argv, &usage, &db, &done, err));
   if (done) return NAS_OK;
-  nas_rows problems = {0};
+  nas_rows problems = {0}, trials = {0};
   int n_checks;
   nas_status status = nas_db_verify(db, &problems, &n_checks, err);
+  if (status == NAS_OK && problems.n == 0) note_conflicts(cli, db);
+  if (status == NAS_OK && sample > 0 && problems.n == 0) status = draw_trials(db, sample, &trials, err);
+  if (status == NAS_OK && sample > 0 && problems.n == 0) {
+    if (trials.n == 0 && !cli->quiet) fprintf(stderr, "note: the table has no trial that training can repeat\n");
+    status = reproduce(cli, &trials, &problems, err);
+    n_checks++;
+  }
+  nas_rows_free(&trials);
   if (status == NAS_OK) status = print_verdict(cli, &problems, n_checks, err);
   bool damaged = false;
   for (size_t i = 0; i < problems.n; i++) damaged = damaged || nas_rows_at(&problems, i, "damaged")->integer == 1;

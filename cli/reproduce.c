@@ -202,7 +202,8 @@ static nas_status print_ok(const session *s, nas_err *err) {
     nas_str_fmt(&out, "{\"schema\": \"nascent.reproduce\", \"trial\": %" PRId64 ", \"arch\": ", t->id);
     nas_str_json(&out, t->arch);
     nas_str_fmt(&out, ", \"seed\": %" PRIu64 ", \"epochs\": %zu, \"same\": true}\n", t->seed, t->result.n_epochs);
-  } else nas_str_fmt(&out, "ok: trial %" PRId64 ", %zu epochs, the same bits\n", t->id, t->result.n_epochs);
+  } else if (!s->cli->quiet)
+    nas_str_fmt(&out, "ok: trial %" PRId64 ", %zu epochs, the same bits\n", t->id, t->result.n_epochs);
   nas_status status = nas_str_check(&out, err);
   if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
   nas_str_free(&out);
