@@ -1,4 +1,5 @@
 /* nascent space: list, describe, sample, enumerate, show and draw search spaces. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +42,20 @@ static nas_status open_session(session *s, nas_cli *cli, nas_err *err) {
 
 /* ---- an architecture with its figures ---- */
 
+enum { MATCHES = 24 };
+
 typedef struct facts {
   char arch[NAS_ARCH_TEXT_MAX], canonical[NAS_ARCH_TEXT_MAX];
   char index[24], class_id[24], params[24], macs[24]; /* empty where the space has none */
+  double ratio;                                       /* of matched neurons; NaN: none */
+  nas_net_match matches[MATCHES];                     /* the first few */
+  int32_t n_matches;
 } facts;
 
 static nas_status find_facts(const session *s, const nas_arch *arch, facts *out, nas_err *err) {
   uint64_t number;
   nas_net *net;
-  *out = (facts){0};
+  *out = (facts){.ratio = (double)NAN};
   NAS_TRY(nas_space_format(s->space, arch, out->arch, err));
   NAS_TRY(nas_space_canonical(s->space, arch, out->canonical, err));
   if (nas_space_index(s->space, arch, &number)) nas_text_put(out->index, sizeof out->index, "%ju", (uintmax_t)number);
@@ -60,6 +66,8 @@ static nas_status find_facts(const session *s, const nas_arch *arch, facts *out,
   if (status != NAS_OK) return status;
   nas_text_put(out->params, sizeof out->params, "%lld", (long long)net->params);
   nas_text_put(out->macs, sizeof out->macs, "%lld", (long long)net->macs);
+  out->ratio = nas_net_match_ratio(net);
+  for (int32_t i = 0; i < net->n_matches && i < MATCHES; i++) out->matches[out->n_matches++] = net->matches[i];
   nas_net_free(net);
   return NAS_OK;
 }
@@ -288,6 +296,35 @@ static nas_status enumerate_verb(nas_cli *cli, int argc, const char **argv, nas_
 
 /* ---- show, draw ---- */
 
+static void matches_json(const facts *f, nas_str *out) {
+  if (isnan(f->ratio)) return;
+  nas_str_fmt(out, ", \"match_ratio\": %.17g, \"matches\": [", f->ratio);
+  for (int32_t i = 0; i < f->n_matches; i++) {
+    const nas_net_match *m = &f->matches[i];
+    nas_str_add(out, i ? ", {\"label\": " : "{\"label\": ");
+    nas_str_json(out, m->label);
+    nas_str_add(out, ", \"neuron\": ");
+    nas_str_json(out, m->type);
+    nas_str_fmt(out, ", \"rank\": %d, \"neurons\": %d, \"readout\": %s, \"cost\": %lld, \"budget\": %lld}", m->rank,
+                m->neurons, m->readout ? "true" : "false", (long long)m->cost, (long long)m->budget);
+  }
+  nas_str_add(out, "]");
+}
+
+/* How each layer came by its cost. */
+static void matches_text(const facts *f, nas_str *out) {
+  if (isnan(f->ratio)) return;
+  nas_str_fmt(out, "match      %.4f of the linear layers\n", f->ratio);
+  for (int32_t i = 0; i < f->n_matches; i++) {
+    const nas_net_match *m = &f->matches[i];
+    char before[32] = "";
+    if (m->rank) nas_text_put(before, sizeof before, "linear to %d, ", m->rank);
+    nas_str_fmt(out, "  %-14s %s%d x %s%s: %lld for %lld, %.4f\n", m->label, before, m->neurons, m->type,
+                m->readout ? ", linear readout" : "", (long long)m->cost, (long long)m->budget,
+                (double)m->cost / (double)m->budget);
+  }
+}
+
 static void show_json(const session *s, const facts *f, nas_str *out) {
   const nas_space_type *type = nas_space_type_of(s->space);
   nas_str_add(out, "{\"schema\": \"nascent.space-show\", \"space\": ");
@@ -298,6 +335,7 @@ static void show_json(const session *s, const facts *f, nas_str *out) {
   nas_str_json(out, f->canonical);
   nas_str_fmt(out, ", \"class\": %s, \"params\": %s, \"macs\": %s", *f->class_id ? f->class_id : "null",
               *f->params ? f->params : "null", *f->macs ? f->macs : "null");
+  matches_json(f, out);
   nas_str_fmt(out, ", \"input\": [%d, %d, %d], \"classes\": %d, \"options\": ", s->task.input.c, s->task.input.h,
               s->task.input.w, s->task.classes);
   nas_options_json(type->options, nas_space_options(s->space), out);
@@ -310,6 +348,7 @@ static void show_text(const session *s, const facts *f, nas_str *out) {
   nas_str_fmt(out, "canonical  %s\n", f->canonical);
   if (*f->class_id) nas_str_fmt(out, "class      %s\n", f->class_id);
   if (*f->params) nas_str_fmt(out, "params     %s\nmacs       %s\n", f->params, f->macs);
+  matches_text(f, out);
 }
 
 static nas_status print_layers(const session *s, const nas_arch *arch, nas_err *err) {

@@ -1,5 +1,6 @@
 #include "space/net.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ nas_net *nas_net_new(nas_task task, nas_err *err) {
 void nas_net_free(nas_net *net) {
   if (!net) return;
   free(net->layers);
+  free(net->matches);
   free(net);
 }
 
@@ -138,17 +140,17 @@ static const nas_net_neurons *neurons;
 void nas_net_set_neurons(const nas_net_neurons *known) { neurons = known; }
 const nas_net_neurons *nas_net_known_neurons(void) { return neurons; }
 
-nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
-                          const char *options, const char *label, int32_t *out, nas_err *err) {
+/* Both forms; kernel 0 is the dense one. */
+static nas_status add_neuron(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
+                             int32_t pad, const char *options, const char *label, int32_t *out, nas_err *err) {
   NAS_TRY(check_input(net, in, label, err));
   const char *name = neurons ? neurons->name(type) : NULL;
   if (!name) return nas_fail(err, NAS_E_UNKNOWN_NAME, label, "no neuron type '%s'", type);
   if (out_channels < 1 || out_channels > CHANNELS_MAX)
     return nas_fail(err, NAS_E_BAD_INPUT, label, "%d neurons; 1..%d are possible", out_channels, CHANNELS_MAX);
-  if (kernel < 0 || (kernel > 0 && kernel % 2 == 0))
-    return nas_fail(err, NAS_E_BAD_INPUT, label, "a kernel of %d; it must be odd, or 0 for a dense layer", kernel);
   nas_shape s = nas_net_shape(net, in);
   nas_layer layer = unary(net, name, in);
+  layer.neuron = true;
   layer.attrs = (nas_attrs){.out = out_channels, .bias = true, .groups = 1};
   if (!nas_text_put(layer.attrs.options, sizeof layer.attrs.options, "%s", options))
     return nas_fail(err, NAS_E_BAD_INPUT, label, "the options of a neuron are too long");
@@ -156,7 +158,7 @@ nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t ou
   if (kernel) {
     layer.attrs.kernel_h = layer.attrs.kernel_w = kernel;
     layer.attrs.stride = 1;
-    layer.attrs.pad = kernel / 2;
+    layer.attrs.pad = pad;
     NAS_TRY(check_window(s, &layer.attrs, label, err));
     slide_window(&layer, s);
   } else {
@@ -165,6 +167,60 @@ nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t ou
   int64_t inputs = (int64_t)s.c * (kernel ? kernel * kernel : (int64_t)s.h * s.w);
   NAS_TRY(neurons->count(name, options, inputs, out_channels, (int64_t)layer.shape.h * layer.shape.w, &layer.params,
                          &layer.macs, err));
+  return append(net, &layer, label, out, err);
+}
+
+nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
+                          const char *options, const char *label, int32_t *out, nas_err *err) {
+  if (kernel < 0 || (kernel > 0 && kernel % 2 == 0))
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "a kernel of %d; it must be odd, or 0 for a dense layer", kernel);
+  return add_neuron(net, in, type, out_channels, kernel, kernel / 2, options, label, out, err);
+}
+
+nas_status nas_net_neuron_padded(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
+                                 int32_t pad, const char *options, const char *label, int32_t *out, nas_err *err) {
+  if (kernel < 1) return nas_fail(err, NAS_E_BAD_INPUT, label, "a kernel of %d; it must be 1 or more", kernel);
+  return add_neuron(net, in, type, out_channels, kernel, pad, options, label, out, err);
+}
+
+nas_status nas_net_add_match(nas_net *net, const char *label, const char *type, int32_t rank, int32_t n_neurons,
+                             bool readout, int64_t cost, int64_t budget, nas_err *err) {
+  nas_net_match *grown = realloc(net->matches, (size_t)(net->n_matches + 1) * sizeof *grown);
+  if (!grown) return nas_fail_memory(err, "the matches of a network description");
+  net->matches = grown;
+  nas_net_match *m = &grown[net->n_matches++];
+  *m = (nas_net_match){
+      .type = type, .rank = rank, .neurons = n_neurons, .readout = readout, .cost = cost, .budget = budget};
+  nas_text_put(m->label, sizeof m->label, "%s", label);
+  return NAS_OK;
+}
+
+double nas_net_match_ratio(const nas_net *net) {
+  double cost = 0, budget = 0;
+  for (int32_t i = 0; i < net->n_matches; i++) {
+    cost += (double)net->matches[i].cost;
+    budget += (double)net->matches[i].budget;
+  }
+  return budget > 0 ? cost / budget : (double)NAN;
+}
+
+nas_status nas_net_layer_norm(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err) {
+  NAS_TRY(check_input(net, in, label, err));
+  nas_layer layer = unary(net, "layer_norm", in);
+  layer.params = 2 * (int64_t)layer.shape.c;
+  return append(net, &layer, label, out, err);
+}
+
+nas_status nas_net_activation(nas_net *net, int32_t in, const char *activation, const char *label, int32_t *out,
+                              nas_err *err) {
+  NAS_TRY(check_input(net, in, label, err));
+  const char *expression = "x";
+  nas_layer layer = unary(net, "expression", in);
+  if (strcmp(activation, "relu") == 0) return nas_net_relu(net, in, label, out, err);
+  if (!neurons) return nas_fail(err, NAS_E_UNKNOWN_NAME, label, "no activation '%s'", activation);
+  NAS_TRY(neurons->activation(activation, &expression, &layer.params, err));
+  if (!nas_text_put(layer.attrs.options, sizeof layer.attrs.options, "f=%s\n", expression))
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "the activation is too long");
   return append(net, &layer, label, out, err);
 }
 

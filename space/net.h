@@ -38,6 +38,7 @@ typedef struct nas_attrs {
 
 typedef struct nas_layer {
   const char *op; /* name in train/'s operation registry; a string with static lifetime */
+  bool neuron;    /* `op` names a neuron type instead (some operations have the same names) */
   nas_attrs attrs;
   int32_t inputs[NAS_LAYER_INPUTS_MAX]; /* indices of earlier layers; NAS_NET_INPUT for the image */
   int32_t n_inputs;
@@ -46,6 +47,15 @@ typedef struct nas_layer {
   int64_t macs;    /* multiply-accumulates per image, counted as NAS-Bench-201 counts FLOPs */
   char label[56];  /* "stage1.cell0.edge0-2.conv": names the layer's parameters and seeds their initialisation */
 } nas_layer;
+
+/* How a layer of neurons was sized to cost as much as a linear one (space/neuron_edge.h). */
+typedef struct nas_net_match {
+  char label[56];
+  const char *type;
+  int32_t rank, neurons; /* a linear layer to `rank` numbers (0: none), then `neurons` neurons ... */
+  bool readout;          /* ... then a linear layer to the outputs */
+  int64_t cost, budget;  /* parameters or MACs: of all this, and of the linear layer */
+} nas_net_match;
 
 #define NAS_NET_INPUT (-1)
 
@@ -56,6 +66,8 @@ typedef struct nas_net {
   nas_layer *layers;
   int32_t n, cap, output;
   int64_t params, macs; /* sums over all layers, dead ones included */
+  nas_net_match *matches;
+  int32_t n_matches;
 } nas_net;
 
 nas_net *nas_net_new(nas_task task, nas_err *err);
@@ -89,14 +101,31 @@ typedef struct nas_net_neurons {
   /* Trainable numbers and MACs of `out` neurons over `in` numbers at each of `pixels` places. */
   nas_status (*count)(const char *name, const char *options, int64_t in, int64_t out, int64_t pixels, int64_t *params,
                       int64_t *macs, nas_err *err);
+  /* The expression of an activation by name, or the text itself where it is an expression, and how many trained scalars
+   * it has. */
+  nas_status (*activation)(const char *text, const char **expression, int64_t *scalars, nas_err *err);
 } nas_net_neurons;
 void nas_net_set_neurons(const nas_net_neurons *neurons);
 /* NULL where nobody has told. */
 const nas_net_neurons *nas_net_known_neurons(void);
+/* Records how a layer was sized. */
+nas_status nas_net_add_match(nas_net *net, const char *label, const char *type, int32_t rank, int32_t neurons,
+                             bool readout, int64_t cost, int64_t budget, nas_err *err);
+/* The cost of all matched layers over their budget; NaN where none was. */
+double nas_net_match_ratio(const nas_net *net);
 /* A layer of `out` neurons of a type: dense (kernel 0) over all of its input, or one for each kernel x kernel patch
  * with stride 1 and as much padding as keeps the size. `options`: "key=value" lines. */
 nas_status nas_net_neuron(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
                           const char *options, const char *label, int32_t *out, nas_err *err);
+
+/* The same over patches with a padding of the caller's choice (kernel >= 1, of any parity). */
+nas_status nas_net_neuron_padded(nas_net *net, int32_t in, const char *type, int32_t out_channels, int32_t kernel,
+                                 int32_t pad, const char *options, const char *label, int32_t *out, nas_err *err);
+/* The channels of every place less their mean, over their deviation, scaled and shifted. */
+nas_status nas_net_layer_norm(nas_net *net, int32_t in, const char *label, int32_t *out, nas_err *err);
+/* An activation by name or as an expression (train/expression.h). */
+nas_status nas_net_activation(nas_net *net, int32_t in, const char *activation, const char *label, int32_t *out,
+                              nas_err *err);
 
 /* Declares the layer whose value goes to the loss; its shape must be [classes,1,1]. */
 nas_status nas_net_set_output(nas_net *net, int32_t layer, nas_err *err);

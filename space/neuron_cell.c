@@ -4,28 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "space/neuron_edge.h"
 #include "space/space.h"
 
-enum { NODES = 4, EDGES = 6, OPS_MAX = 16, CELLS_MAX = 1 << 20 };
+enum { NODES = 4, EDGES = 6, OPS_MAX = NAS_NEURON_WORDS_MAX, CELLS_MAX = 1 << 20 };
 
 typedef struct cell_options {
-  char operations[320], form[8];
-  int64_t width, kernel, cells, stages;
+  char operations[320], form[8], match[8], stem[NAS_NEURON_WORD_MAX];
+  int64_t width, kernel, cells, stages, stem_kernel, stem_pool;
 } cell_options;
 
 static const nas_option options[] = {
     NAS_OPT_TEXT(cell_options, operations, "operations", "none,skip_connect,linear,pade,aptx,kan-rbf,rbf,kuramoto",
-                 "none, skip_connect, avg_pool_3x3 and neuron types, separated by commas"),
+                 "none, skip_connect, avg_pool_3x3 and neuron types, pade or pade(kind=a;m=3), separated by commas"),
     NAS_OPT_CHOICE(cell_options, form, "form", "dense", "dense|conv", "feature vectors, or convolutions over images"),
     NAS_OPT_INT(cell_options, width, "width", "16", 1, 4096, "features or channels of every node"),
     NAS_OPT_INT(cell_options, kernel, "kernel", "3", 1, 15, "side of the window of form conv; odd"),
     NAS_OPT_INT(cell_options, cells, "cells", "1", 1, 100, "cells in each stage"),
     NAS_OPT_INT(cell_options, stages, "stages", "1", 1, 4, "stages; form conv halves the image between them"),
+    NAS_OPT_TEXT(cell_options, stem, "stem", "linear", "neuron type of the layer before the first cell"),
+    NAS_OPT_INT(cell_options, stem_kernel, "stem-kernel", "3", 1, 15, "side of the stem's window in form conv; odd"),
+    NAS_OPT_INT(cell_options, stem_pool, "stem-pool", "1", 1, 8, "form conv: side of the squares averaged after it"),
+    NAS_OPT_CHOICE(cell_options, match, "match", "none", "none|params|macs",
+                   "size each edge so that it has the parameters or MACs of a linear one"),
     NAS_OPT_END};
 
 typedef struct cell_data {
   char text[320];
   const char *ops[OPS_MAX]; /* into text */
+  nas_neuron_word words[OPS_MAX], stem;
   uint8_t n_ops;
   uint32_t size;        /* n_ops to the power of EDGES; 0: too many for a table of classes */
   uint32_t n_classes;   /* of the tables below */
@@ -37,37 +44,34 @@ static bool is_conv(const nas_space *self) { return ((const cell_options *)nas_s
 
 static const cell_data *data_of(const nas_space *self) { return nas_space_data((nas_space *)self); }
 
-static const char *const plain[] = {"none", "skip_connect", "avg_pool_3x3"};
+static const char *const plain[] = {"none", "skip_connect", "avg_pool_3x3", NULL};
 
-static nas_status check_op(const nas_space *self, const char *name, nas_err *err) {
-  const nas_net_neurons *neurons = nas_net_known_neurons();
-  nas_guess guess = nas_guess_for(name);
+static nas_status check_op(const nas_space *self, const char *name, nas_neuron_word *word, nas_err *err) {
   if (!strcmp(name, plain[2]) && !is_conv(self))
     return nas_fail(err, NAS_E_BAD_INPUT, "operations", "%s needs images; take form: conv or leave it out", name);
-  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+  for (int i = 0; plain[i]; i++)
     if (!strcmp(name, plain[i])) return NAS_OK;
-    nas_guess_add(&guess, plain[i]);
-  }
-  if (neurons && neurons->name(name)) return NAS_OK;
-  for (int i = 0; neurons && neurons->nearest(i); i++) nas_guess_add(&guess, neurons->nearest(i));
-  return nas_fail(err, NAS_E_UNKNOWN_NAME, "operations", "no operation or neuron type '%s'%s", name,
-                  nas_guess_text(&guess));
+  if (strpbrk(name, "+|~"))
+    return nas_fail(err, NAS_E_BAD_INPUT, "operations", "'%s' contains one of + | ~, which the grammar needs", name);
+  return nas_neuron_word_read(name, "operations", plain, word, err);
 }
 
 static nas_status read_operations(nas_space *self, cell_data *d, nas_err *err) {
   const cell_options *o = nas_space_options(self);
   nas_text_put(d->text, sizeof d->text, "%s", o->operations);
-  char *rest = NULL;
-  for (char *word = strtok_r(d->text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
-    if (d->n_ops == OPS_MAX) return nas_fail(err, NAS_E_OUT_OF_RANGE, "operations", "more than %d", OPS_MAX);
-    NAS_TRY(check_op(self, word, err));
+  int n = nas_neuron_words_cut(d->text, d->ops, OPS_MAX);
+  if (n < 0) return nas_fail(err, NAS_E_OUT_OF_RANGE, "operations", "more than %d", OPS_MAX);
+  for (; d->n_ops < n; d->n_ops++) {
+    NAS_TRY(check_op(self, d->ops[d->n_ops], &d->words[d->n_ops], err));
     for (int i = 0; i < d->n_ops; i++)
-      if (!strcmp(d->ops[i], word)) return nas_fail(err, NAS_E_BAD_INPUT, "operations", "'%s' is there twice", word);
-    d->ops[d->n_ops++] = word;
+      if (!strcmp(d->ops[i], d->ops[d->n_ops]))
+        return nas_fail(err, NAS_E_BAD_INPUT, "operations", "'%s' is there twice", d->ops[i]);
   }
   if (d->n_ops < 2) return nas_fail(err, NAS_E_BAD_INPUT, "operations", "a space needs at least 2");
   if (o->kernel % 2 == 0) return nas_fail(err, NAS_E_OUT_OF_RANGE, "kernel", "%d; it must be odd", (int)o->kernel);
-  return NAS_OK;
+  if (o->stem_kernel % 2 == 0)
+    return nas_fail(err, NAS_E_OUT_OF_RANGE, "stem-kernel", "%d; it must be odd", (int)o->stem_kernel);
+  return nas_neuron_word_read(o->stem, "stem", NULL, &d->stem, err);
 }
 
 static uint64_t size(const nas_space *self) {
@@ -213,7 +217,7 @@ static nas_status canonical(const nas_space *self, const nas_arch *arch, nas_str
 static nas_status read_edge(const nas_space *self, const char *text, const char **at_text, int from, uint8_t *gene,
                             nas_err *err) {
   const cell_data *d = data_of(self);
-  char where[32], name[48];
+  char where[32], name[NAS_NEURON_WORD_MAX];
   size_t n = strcspn(*at_text, "~|+");
   nas_text_put(where, sizeof where, "arch:%d", (int)(*at_text - text) + 1);
   nas_text_put(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), *at_text);
@@ -254,35 +258,45 @@ static nas_status parse(const nas_space *self, const char *text, nas_arch *out, 
 /* ---- network ---- */
 
 /* One edge: the neurons, then a batch norm that brings them to one scale. */
-static nas_status add_edge(const nas_space *self, const char *op, const char *prefix, int32_t in, nas_net *net,
+static nas_status add_edge(const nas_space *self, uint8_t op, const char *prefix, int32_t in, nas_net *net,
                            int32_t *out, nas_err *err) {
   const cell_options *o = nas_space_options(self);
+  const cell_data *d = data_of(self);
   char label[64];
   *out = in;
-  if (!strcmp(op, plain[1])) return NAS_OK;
+  if (!strcmp(d->ops[op], plain[1])) return NAS_OK;
   nas_text_put(label, sizeof label, "%s.pool", prefix);
-  if (!strcmp(op, plain[2])) return nas_net_pool(net, "avg_pool", in, 3, 1, 1, label, out, err);
+  if (!strcmp(d->ops[op], plain[2])) return nas_net_pool(net, "avg_pool", in, 3, 1, 1, label, out, err);
   nas_text_put(label, sizeof label, "%s.n", prefix);
-  NAS_TRY(nas_net_neuron(net, in, op, (int32_t)o->width, is_conv(self) ? (int32_t)o->kernel : 0, "", label, out, err));
+  NAS_TRY(nas_neuron_edge(net, in, &d->words[op], (int32_t)o->width, is_conv(self) ? (int32_t)o->kernel : 0,
+                          nas_match_of(o->match), label, out, err));
   nas_text_put(label, sizeof label, "%s.bn", prefix);
   return nas_net_batch_norm(net, *out, label, out, err);
+}
+
+static int edge_of(int from, int to) { return to * (to - 1) / 2 + from; }
+
+static bool is_none(const nas_space *self, const nas_arch *arch, int from, int to) {
+  return !strcmp(data_of(self)->ops[arch->gene[edge_of(from, to)]], plain[0]);
 }
 
 static nas_status add_cell(const nas_space *self, const nas_arch *arch, const char *prefix, nas_net *net, int32_t *x,
                            nas_err *err) {
   int32_t value[NODES] = {*x};
-  bool zero[NODES] = {false};
-  for (int to = 1, e = 0; to < NODES; to++) {
+  bool zero[NODES] = {false}, used[NODES] = {[NODES - 1] = true};
+  for (int to = NODES - 1; to > 0; to--) /* what leads nowhere is no part of the network */
+    for (int from = 0; from < to; from++) used[from] |= used[to] && !is_none(self, arch, from, to);
+  for (int to = 1; to < NODES; to++) {
     int32_t terms[NODES], n = 0;
     char label[64];
-    for (int from = 0; from < to; from++, e++) {
-      const char *op = data_of(self)->ops[arch->gene[e]];
-      if (!strcmp(op, plain[0]) || zero[from]) continue;
+    for (int from = 0; from < to && used[to]; from++) {
+      if (is_none(self, arch, from, to) || zero[from]) continue;
       nas_text_put(label, sizeof label, "%s.e%d-%d", prefix, from, to);
-      NAS_TRY(add_edge(self, op, label, value[from], net, &terms[n++], err));
+      NAS_TRY(add_edge(self, arch->gene[edge_of(from, to)], label, value[from], net, &terms[n++], err));
     }
     zero[to] = n == 0;
     nas_text_put(label, sizeof label, "%s.node%d", prefix, to);
+    if (!used[to]) continue;
     if (n == 0) NAS_TRY(nas_net_zero(net, value[0], label, &value[to], err));
     else if (n == 1) value[to] = terms[0];
     else NAS_TRY(nas_net_add(net, terms, n, label, &value[to], err));
@@ -291,13 +305,25 @@ static nas_status add_cell(const nas_space *self, const nas_arch *arch, const ch
   return NAS_OK;
 }
 
+static nas_status add_stem(const nas_space *self, nas_net *net, int32_t *x, nas_err *err) {
+  const cell_options *o = nas_space_options(self);
+  const nas_neuron_word *stem = &data_of(self)->stem;
+  int32_t width = (int32_t)o->width, kernel = (int32_t)o->stem_kernel, pool = (int32_t)o->stem_pool;
+  bool conv = is_conv(self), linear = !strcmp(stem->type, "linear");
+  if (!linear)
+    NAS_TRY(nas_net_neuron(net, NAS_NET_INPUT, stem->type, width, conv ? kernel : 0, stem->options, "stem.n", x, err));
+  else if (conv)
+    NAS_TRY(nas_net_conv2d(net, NAS_NET_INPUT, width, kernel, 1, kernel / 2, 1, false, "stem.conv", x, err));
+  else NAS_TRY(nas_net_linear(net, NAS_NET_INPUT, width, "stem.linear", x, err));
+  NAS_TRY(nas_net_batch_norm(net, *x, "stem.bn", x, err));
+  return conv && pool > 1 ? nas_net_pool(net, "avg_pool", *x, pool, pool, 0, "stem.pool", x, err) : NAS_OK;
+}
+
 static nas_status net(const nas_space *self, const nas_arch *arch, nas_task task, nas_net *made, nas_err *err) {
   const cell_options *o = nas_space_options(self);
-  int32_t x, width = (int32_t)o->width;
+  int32_t x;
   char label[64];
-  if (is_conv(self)) NAS_TRY(nas_net_conv2d(made, NAS_NET_INPUT, width, 3, 1, 1, 1, false, "stem.conv", &x, err));
-  else NAS_TRY(nas_net_linear(made, NAS_NET_INPUT, width, "stem.linear", &x, err));
-  NAS_TRY(nas_net_batch_norm(made, x, "stem.bn", &x, err));
+  NAS_TRY(add_stem(self, made, &x, err));
   for (int stage = 0; stage < o->stages; stage++) {
     nas_text_put(label, sizeof label, "down%d", stage);
     if (stage && is_conv(self)) NAS_TRY(nas_net_pool(made, "avg_pool", x, 2, 2, 0, label, &x, err));
@@ -313,10 +339,16 @@ static nas_status net(const nas_space *self, const nas_arch *arch, nas_task task
   return nas_net_set_output(made, x, err);
 }
 
+static void edge(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to) {
+  (void)self;
+  for (*to = 1; gene >= *to; (*to)++) gene = (uint8_t)(gene - *to);
+  *from = gene;
+}
+
 extern const nas_space_type nas_space_type_neuron_cell;
 const nas_space_type nas_space_type_neuron_cell = {
     .name = "neuron-cell",
-    .version = 1,
+    .version = 2,
     .summary = "cells of four nodes whose six edges are neuron types of your choice, dense or convolutional",
     .citation = "the cell of X. Dong, Y. Yang, NAS-Bench-201, ICLR 2020",
     .options = options,
@@ -338,4 +370,5 @@ const nas_space_type nas_space_type_neuron_cell = {
     .class_of = class_of,
     .class_first = class_first,
     .net = net,
+    .edge = edge,
 };

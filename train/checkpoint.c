@@ -26,8 +26,8 @@ nas_status nas_checkpoint_net_digest(const nas_net *net, char digest[NAS_DIGEST_
     const nas_layer *l = &net->layers[i];
     const nas_attrs *a = &l->attrs;
     char rate[32];
-    nas_str_fmt(&text, "%s %s %d %d %d %d %d %d %d %s (", l->op, l->label, a->out, a->kernel_h, a->kernel_w, a->stride,
-                a->pad, a->groups, a->bias, nas_text_double(rate, a->rate));
+    nas_str_fmt(&text, "%s%s %s %d %d %d %d %d %d %d %s (", l->neuron ? "neuron " : "", l->op, l->label, a->out,
+                a->kernel_h, a->kernel_w, a->stride, a->pad, a->groups, a->bias, nas_text_double(rate, a->rate));
     nas_str_add(&text, a->options);
     nas_str_add(&text, ")");
     for (int32_t k = 0; k < l->n_inputs; k++) nas_str_fmt(&text, " %d", l->inputs[k]);

@@ -161,7 +161,7 @@ static nas_status lower_layer(nas_graph *g, const nas_layer *layer, nas_value *v
   nas_value in[NAS_LAYER_INPUTS_MAX];
   for (int32_t i = 0; i < layer->n_inputs; i++)
     in[i] = layer->inputs[i] == NAS_NET_INPUT ? nas_graph_input(g) : values[layer->inputs[i]];
-  if (!nas_op_find(layer->op) && nas_neuron_find(layer->op)) {
+  if (layer->neuron) {
     if (layer->n_inputs != 1)
       return nas_fail(err, NAS_E_BAD_INPUT, layer->label, "a neuron layer takes one input, not %d", layer->n_inputs);
     return nas_neuron_build(nas_neuron_find(layer->op), g, in[0], &layer->attrs, layer->label, out, err);

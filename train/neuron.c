@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "train/expression.h"
 
 #define NAS_NEURON_LINE(name) extern const nas_neuron_type nas_neuron_##name;
 #include "train/neurons.def"
@@ -113,7 +114,15 @@ static nas_status count_by_name(const char *name, const char *options, int64_t i
   return nas_neuron_count(nas_neuron_find(name), options, in, out, pixels, params, macs, err);
 }
 
+static nas_status read_activation(const char *text, const char **expression, int64_t *scalars, nas_err *err) {
+  nas_expression e;
+  NAS_TRY(nas_activation_expression(text, expression, err));
+  NAS_TRY(nas_expression_parse(*expression, &e, err));
+  *scalars = e.n_scalars;
+  return NAS_OK;
+}
+
 void nas_neurons_introduce(void) {
-  static const nas_net_neurons neurons = {known_name, nth_name, count_by_name};
+  static const nas_net_neurons neurons = {known_name, nth_name, count_by_name, read_activation};
   nas_net_set_neurons(&neurons);
 }

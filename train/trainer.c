@@ -494,6 +494,8 @@ nas_status nas_train(const nas_train_job *job, nas_result *result, nas_err *err)
   training t = {.job = job, .result = result, .started = nas_clock(), .last_save = nas_clock()};
   nas_status status = nas_result_set_metric(result, "params", (double)job->net->params, &own);
   if (status == NAS_OK) status = nas_result_set_metric(result, "macs", (double)job->net->macs, &own);
+  if (status == NAS_OK && job->net->n_matches)
+    status = nas_result_set_metric(result, "match_ratio", nas_net_match_ratio(job->net), &own);
   if (status == NAS_OK) status = set_up(&t, &own);
   if (status == NAS_OK) status = run(&t, &own);
   if (status == NAS_E_NO_MEMORY) {

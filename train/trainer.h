@@ -44,7 +44,8 @@ typedef struct nas_train_job {
   void *arg;
 } nas_train_job;
 
-/* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, peak_bytes (plans,
+/* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, match_ratio of matched
+neurons, peak_bytes (plans,
 <<<<<<< HEAD
  * parameters, optimiser), seconds (of parts before an interruption too), epochs (finished), train_images (seen, over
  * all epochs); latency (seconds per image

@@ -42,6 +42,14 @@ static void print_figures(const experiment *e, double (*values)[FIGURES_MAX], in
   }
 }
 
+static nas_status print_size(const experiment *e, nas_task task, nas_err *err) {
+  nas_net *net;
+  NAS_TRY(experiment_net(e, task, &net, err));
+  printf("%lld params, %lld MACs\n", (long long)net->params, (long long)net->macs);
+  nas_net_free(net);
+  return NAS_OK;
+}
+
 static nas_status run(const experiment *e, const char *data_dirs, int first, int seeds, nas_err *err) {
   double values[64][FIGURES_MAX];
   nas_settings settings = {0};
@@ -51,6 +59,7 @@ static nas_status run(const experiment *e, const char *data_dirs, int first, int
   nas_settings_free(&settings);
   if (status != NAS_OK) return status;
   printf("%s: %s\n", e->name, e->what);
+  if (e->run != run_kan_fit) status = print_size(e, data->task, err);
   double begin = wall_clock();
   for (int s = 0; s < seeds && status == NAS_OK; s++) {
     status = e->run(e, data, (uint64_t)(first + s), values[s], err);

@@ -29,6 +29,7 @@ struct experiment {
 extern const experiment experiments[]; /* ends with a NULL name */
 
 /* The networks of images.c and how they are trained. */
+nas_status lif_net(nas_net *net, nas_err *err);
 nas_status convkan_net(nas_net *net, nas_err *err);
 nas_status kuramoto_net(nas_net *net, nas_err *err);
 nas_status relu_net(nas_net *net, nas_err *err);

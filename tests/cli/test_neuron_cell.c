@@ -68,6 +68,69 @@ static void cells_train(void **state) {
   }
 }
 
+/* Every layer of a matched cell costs what the linear layer costs, within what whole numbers allow. */
+static void matched_edges_cost_what_linear_ones_do(void **state) {
+  (void)state;
+  static const char *const spaces[] = {"-o match=params -o width=32", "-o match=macs -o width=32",
+                                       "-o match=params -o form=conv -o width=16",
+                                       "-o match=macs -o form=conv -o width=16"};
+  for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) {
+    char text[400];
+    snprintf(text, sizeof text,
+             "space show neuron-cell '|pade~0|+|aptx~0|kan-rbf~1|+|rbf~0|kuramoto~1|linear~2|' --input 1x28x28 %s",
+             spaces[i]);
+    json_t *shown = run_json(text), *match;
+    size_t k;
+    double cost = 0, budget = 0;
+    assert_int_equal(json_array_size(json_object_get(shown, "matches")), 6);
+    json_array_foreach(json_object_get(shown, "matches"), k, match) {
+      double c = json_number_value(json_object_get(match, "cost")),
+             b = json_number_value(json_object_get(match, "budget"));
+      /* 32 (32 + 1) or 32 32; 16 (9 16 + 1) or 16 16 9, for 28 x 28 pixels */
+      assert_true(b == 1056 || b == 1024 || b == 2320 || b == 2304 * 784.0);
+      assert_close(c / b, 1, 0.02);
+      cost += c;
+      budget += b;
+    }
+    assert_close(json_number_value(json_object_get(shown, "match_ratio")), cost / budget, 1e-12);
+    json_decref(shown);
+  }
+}
+
+/* The ratio is recorded with the trial, and what was counted is what is trained: a layer's parameters are those of the
+ * six linear edges, stem, head and batch norms around them. */
+static void the_ratio_is_recorded(void **state) {
+  (void)state;
+  json_t *trained = run_json(
+      "train --space neuron-cell --arch '|linear~0|+|linear~0|linear~1|+|linear~0|linear~1|linear~2|' --dataset shapes "
+      "-o recipe.epochs=1 -o train-images=64 -o space.match=params -o space.width=10 --quiet");
+  assert_close(json_number_value(json_object_get(trained, "match_ratio")), 1, 0);
+  assert_int_equal(json_integer_value(json_object_get(trained, "params")),
+                   (256 + 1) * 10 + 20 + 6 * (110 + 20) + 20 + 8 * 11);
+  json_decref(trained);
+}
+
+/* A neuron keeps its patches where an operation has its name: 3x3 patches of 4 channels make 36 inputs. */
+static void convolutional_edges_see_patches(void **state) {
+  (void)state;
+  json_t *shown = run_json(
+      "space show neuron-cell '|none~0|+|none~0|none~1|+|pade~0|none~1|none~2|' --input 1x8x8 -o form=conv -o width=4");
+  assert_int_equal(json_integer_value(json_object_get(shown, "params")), 9 * 4 + 8 + 4 * (1 + 36 * 4) + 8 + 8 + 10 * 5);
+  json_decref(shown);
+}
+
+static void operations_may_have_options(void **state) {
+  (void)state;
+  json_t *shown = run_json(
+      "space show neuron-cell '|none~0|+|none~0|none~1|+|selfonn(order=5)~0|none~1|none~2|' --input 1x8x8 "
+      "-o width=4 -o 'operations=none,selfonn,selfonn(order=5)' -o 'stem=kan-bspline(grid=3)'");
+  assert_string_equal(json_string_value(json_object_get(shown, "arch")),
+                      "|none~0|+|none~0|none~1|+|selfonn(order=5)~0|none~1|none~2|");
+  assert_int_equal(json_integer_value(json_object_get(shown, "params")),
+                   64 * 4 * 8 + 8 + 4 * (5 * 4 + 1) + 8 + 8 + 10 * 5);
+  json_decref(shown);
+}
+
 static void refused(const char *arguments, const char *part) {
   char *out, *err;
   int code = nas_run(&out, &err, "%s %s", nas_program(), arguments);
@@ -83,6 +146,11 @@ static void say_what_is_wrong(void **state) {
   refused("space info neuron-cell -o operations=none,avg_pool_3x3", "form: conv");
   refused("space info neuron-cell -o operations=none", "at least 2");
   refused("space info neuron-cell -o operations=none,linear,none", "twice");
+  refused("space info neuron-cell -o 'operations=none,pade(kind=q)'", "kind");
+  refused("space info neuron-cell -o 'operations=none,pade(m=3'", "')' is missing");
+  refused("space info neuron-cell -o 'operations=none,activation(activation=x+1)'", "grammar");
+  refused("space info neuron-cell -o match=flops", "match");
+  refused("space info neuron-cell -o stem=lienar", "did you mean 'linear'");
   refused("space info neuron-cell -o width=-3", "width");
   refused("space info neuron-cell -o form=conv -o kernel=4", "odd");
   refused("space show neuron-cell '|pade~0|+|skip_connect~0|kan-rbf~0|+|none~0|none~1|none~2|'", "~1|");
@@ -90,4 +158,5 @@ static void say_what_is_wrong(void **state) {
 }
 
 NAS_SUITE(NeuronCell, NAS_CASE(has_the_right_number_of_cells_and_classes), NAS_CASE(equal_cells_share_a_canonical_form),
-          NAS_CASE(cells_train), NAS_CASE(say_what_is_wrong))
+          NAS_CASE(cells_train), NAS_CASE(matched_edges_cost_what_linear_ones_do), NAS_CASE(the_ratio_is_recorded),
+          NAS_CASE(convolutional_edges_see_patches), NAS_CASE(operations_may_have_options), NAS_CASE(say_what_is_wrong))

@@ -43,7 +43,7 @@ static int lines(const char *text) {
 
 static void lists_and_describes(void **state) {
   (void)state;
-  assert_prints("list", "nas-bench-201        1          15625     6466");
+  assert_prints("list", "nas-bench-201        1          15625        6466");
   assert_prints("list --json", "{\"schema\": \"nascent.space-list\", \"rows\": [");
   assert_prints("info nas-bench-201", "unique classes  6466");
   assert_prints("info nas-bench-201 --json", "{\"schema\": \"nascent.space-info\", \"space\": \"nas-bench-201\"");

@@ -161,6 +161,7 @@ static void refuse_what_they_cannot_be(void **state) {
 static void stand_in_network_descriptions(void **state) {
   (void)state;
   nas_layer layers[] = {{.op = "quadratic",
+                         .neuron = true,
                          .attrs = {.out = 6},
                          .inputs = {NAS_NET_INPUT},
                          .n_inputs = 1,
