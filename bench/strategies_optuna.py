@@ -49,13 +49,13 @@ def our_runs(a):
                           '12', '--report-epochs', '12', '--budget', str(a.budget), '--runs', str(a.runs), '--seed',
                           str(a.seed), '--json', '-q'], check=True, capture_output=True, text=True).stdout
     replay = json.loads(out)
-    names = {s['strategy'] for s in replay['strategies']}
+    names = {s['strategy'].split('@')[0] for s in replay['strategies']}
     out = subprocess.run([a.bench, '--json', '-t', '0', '-n', str(a.budget), *names], check=True, capture_output=True,
                          text=True).stdout
     cost = {r['strategy']: r['seconds'] for r in json.loads(out)['rows']}
     for s in replay['strategies']:
         spread = s['valid_std'] / a.runs ** 0.5
-        yield {'name': s['name'], 'regret': s['valid_regret_mean'], 'error': spread, 'seconds': cost[s['strategy']]}
+        yield {'name': s['name'], 'regret': s['valid_regret_mean'], 'error': spread, 'seconds': cost[s['strategy'].split('@')[0]]}
 
 
 def main():
