@@ -13,8 +13,8 @@ typedef struct group {
 } group;
 
 static void put(group *g, double x) {
-  g->low = g->n ? fmin(g->low, x) : x;
-  g->high = g->n ? fmax(g->high, x) : x;
+  g->low = g->n > 0 ? fmin(g->low, x) : x;
+  g->high = g->n > 0 ? fmax(g->high, x) : x;
   double before = x - g->mean;
   g->mean += before / ++g->n;
   g->squares += before * (x - g->mean);
@@ -29,10 +29,10 @@ static void add_row(nas_table *t, const group *g, const group *all) {
   nas_table_cell(t, "%s", g->place);
   nas_table_cell(t, "%s", g->name);
   nas_table_cell(t, "%.0f", g->n);
-  nas_table_cell(t, "%.4f", g->n ? g->mean : (double)NAN);
+  nas_table_cell(t, "%.4f", g->n > 0 ? g->mean : (double)NAN);
   nas_table_cell(t, "%.4f", g->n > 1 ? sqrt(g->squares / (g->n - 1)) : (double)NAN);
-  nas_table_cell(t, "%.4f", g->n ? g->low : (double)NAN);
-  nas_table_cell(t, "%.4f", g->n ? g->high : (double)NAN);
+  nas_table_cell(t, "%.4f", g->n > 0 ? g->low : (double)NAN);
+  nas_table_cell(t, "%.4f", g->n > 0 ? g->high : (double)NAN);
   nas_table_cell(t, "%.4f", g->mean - mean_without(all, g));
 }
 
