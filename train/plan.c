@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "train/dnnl_conv.h"
+#include "train/kernels/kernels.h"
 #include "train/loss.h"
 #include "train/one_thread.h"
 #include "train/plan_internal.h"
@@ -117,6 +118,7 @@ int64_t nas_plan_bytes(const nas_plan *p) {
 static nas_status design(nas_plan *p, nas_err *err) {
   if (p->model->dtype == NAS_F64) p->options.reference = true;
   NAS_TRY(check_options(&p->options, err));
+  NAS_TRY(nas_kernels_check(err));
   NAS_TRY(nas_one_thread(err));
   NAS_TRY(nas_plan_lower(p, err));
   p->n_forward = p->n_program;

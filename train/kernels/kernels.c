@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "train/kernels/bf16.h"
+#include "train/kernels/dropout.h"
 #include "train/kernels/math.h"
 #include "train/kernels/neurons.h"
 #include "train/kernels/pool.h"
@@ -360,6 +361,7 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .norm_gradient_rows = norm_gradient_rows,
     .center = center,
     .matrix_product = matrix_product,
+    .dropout = NAS_PER_ISA(dropout),
     .tanh = NAS_PER_ISA(tanh),
     .sigmoid = NAS_PER_ISA(sigmoid),
     .global_pool = global_pool,

@@ -1,10 +1,13 @@
 #ifndef NAS_TRAIN_KERNELS_H
 #define NAS_TRAIN_KERNELS_H
 /* Hand-written f32 loops over channels-last data. kernels.c is compiled once per instruction set; nas_kernels picks the
- * best that this CPU has. "rows" are pixels of the whole batch, each of `channels` numbers; per-channel arguments have
- * `channels` numbers. `plus` is as in nas_call: NULL, another array, or the output itself. */
+ * best that this CPU has, and of those that NASCENT_CPU (avx512, avx2, baseline) allows where it is set. "rows" are
+ * pixels of the whole batch, each of `channels` numbers; per-channel arguments have `channels` numbers. `plus` is as in
+ * nas_call: NULL, another array, or the output itself. */
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/status.h"
 
 #include "train/kernels/direct.h"
 #include "train/kernels/neuron_kernels.h"
@@ -13,6 +16,14 @@
 typedef struct nas_pool {
   int64_t images, channels, in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride, pad;
 } nas_pool;
+
+/* A dropout mask: element i stays where word i of the random stream, from `block` on, is at least `limit`. */
+typedef struct nas_dropout {
+  uint32_t key[2], trial, stream; /* of the nas_rng */
+  uint64_t block;                 /* of element 0; four elements a block */
+  uint32_t limit;
+  float scale; /* of what stays */
+} nas_dropout;
 
 static inline int64_t nas_pool_scratch(const nas_pool *p) {
   int64_t columns = p->in_w > p->out_w ? p->in_w : p->out_w;
@@ -73,6 +84,8 @@ typedef struct nas_kernel_set {
   void (*matrix_product)(float *y, const float *a, const float *b, int64_t m, int64_t k, int64_t n);
   /* y = x - mean, of the positive part of x if so asked. */
   void (*center)(float *y, const float *x, bool relu, const float *mean, int64_t rows, int64_t channels);
+  /* to = plus + the masked and scaled `from` */
+  void (*dropout)(const nas_dropout *d, float *to, const float *plus, const float *from, int64_t n);
   void (*tanh)(float *y, const float *x, int64_t n);
   void (*sigmoid)(float *y, const float *x, int64_t n);
   void (*global_pool)(float *y, const float *x, int64_t images, int64_t pixels, int64_t channels);
@@ -117,4 +130,6 @@ typedef struct nas_kernel_set {
 } nas_kernel_set;
 
 const nas_kernel_set *nas_kernels(void);
+/* UNKNOWN_NAME when NASCENT_CPU names none. */
+nas_status nas_kernels_check(nas_err *err);
 #endif

@@ -28,9 +28,33 @@ static void FN(backward)(const nas_call *c) {
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 #define NAS_TEMPLATE "train/ops/dropout.c"
 #include "train/op_template.h"
+
+static void masked_fast(const nas_call *c, const float *from, const float *plus, float *to) {
+  double rate = c->site.attrs.rate;
+  nas_rng rng = nas_rng_make(c->seed, (uint32_t)c->step, NAS_STREAM_DROPOUT);
+  nas_dropout d = {.key = {rng.key[0], rng.key[1]},
+                   .trial = rng.trial,
+                   .stream = rng.stream,
+                   .block = c->label_hash,
+                   .limit = (uint32_t)(rate * 4294967296.0),
+                   .scale = (float)(1 / (1 - rate))};
+  nas_kernels()->dropout(&d, to, plus, from, nas_site_out(&c->site));
+}
+
+static void forward_fast(const nas_call *c) {
+  if (c->site.mode == NAS_EVAL) memcpy(c->y, c->x[0], (size_t)nas_site_out(&c->site) * sizeof(float));
+  else masked_fast(c, c->x[0], c->plus, c->y);
+}
+
+static void backward_fast(const nas_call *c) {
+  if (c->dx[0]) masked_fast(c, c->dy, c->dplus[0], c->dx[0]);
+}
+
+static const nas_kernel fast = {.forward = forward_fast, .backward = backward_fast, .sinks = true};
 
 static nas_status infer(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
   if (!(site->attrs.rate >= 0 && site->attrs.rate < 1))
@@ -51,5 +75,6 @@ const nas_op nas_op_dropout = {
     .infer = infer,
     .f32 = {.forward = forward_f32, .backward = backward_f32},
     .f64 = {.forward = forward_f64, .backward = backward_f64},
+    .fast = &fast,
 };
 #endif
