@@ -99,8 +99,9 @@ static nas_status kan_bspline(const nas_golden *f, nas_graph **g, nas_err *err) 
 }
 
 static nas_status kan_rbf(const nas_golden *f, nas_graph **g, nas_err *err) {
-  char options[96];
-  nas_text_put(options, sizeof options, "grids=%d\nlayer-norm=%s\n",
+  char options[160];
+  nas_text_put(options, sizeof options, "low=%.17g\nhigh=%.17g\ngrids=%d\nlayer-norm=%s\n",
+               nas_golden_number(f, "grid_min", -2), nas_golden_number(f, "grid_max", 2),
                nas_golden_size(f, "spline_w", 1) / (nas_golden_size(f, "x", 1) ? nas_golden_size(f, "x", 1) : 1),
                nas_golden_size(f, "ln_g", 0) ? "yes" : "no");
   return dense(f, "kan-rbf", options, outputs(f), g, err);

@@ -97,6 +97,7 @@ static double first_value(const nas_param_spec *spec, nas_rng rng, uint64_t firs
       return spec->count > 1 ? spec->centre + spec->bound * (2 * (double)i / (double)(spec->count - 1) - 1)
                              : spec->centre;
     case NAS_INIT_SIGN: return nas_rng_unit(rng, index) < 0.5 ? -1 : 1;
+    case NAS_INIT_LIST: return spec->list[i];
     case NAS_INIT_ZERO: break;
   }
   return 0;

@@ -27,6 +27,7 @@ typedef enum nas_init {
   NAS_INIT_VALUE,   /* centre */
   NAS_INIT_RAMP,    /* from centre - bound to centre + bound in even steps */
   NAS_INIT_SIGN,    /* -1 or 1, evenly */
+  NAS_INIT_LIST,    /* the numbers of `list` */
 } nas_init;
 
 typedef struct nas_param_spec {
@@ -38,7 +39,8 @@ typedef struct nas_param_spec {
   double centre;
   bool bounded; /* after every optimiser step the numbers are raised to at least `least` */
   double least;
-  int64_t only; /* > 0: the numbers after the first `only` start at zero */
+  const double *list; /* `count` numbers that live as long as the program */
+  int64_t only;       /* > 0: the numbers after the first `only` start at zero */
 } nas_param_spec;
 
 /* Everything a kernel may touch, resolved by the plan. Pointers are to the model's element type.

@@ -39,6 +39,27 @@ static void equal_the_golden_vectors(void **state) {
   json_decref(index);
 }
 
+/* Other sizes, options and seeds (tests/train/golden/generate.py), so that nothing is made for the shared files only.
+ */
+static void equal_files_of_other_sizes(void **state) {
+  (void)state;
+  char folder[512];
+  int n = 0;
+  snprintf(folder, sizeof folder, "%s/tests/train/golden", nas_source_folder());
+  DIR *files = opendir(folder);
+  assert_non_null(files);
+  for (struct dirent *f; (f = readdir(files));) {
+    char path[1024];
+    size_t length = strlen(f->d_name);
+    if (length < 6 || strcmp(f->d_name + length - 5, ".json") != 0) continue;
+    snprintf(path, sizeof path, "%s/%s", folder, f->d_name);
+    check(path);
+    n++;
+  }
+  closedir(files);
+  assert_true(n >= 30);
+}
+
 /* A file of the linear formula with one member replaced (NULL: removed) must be refused with this text. */
 static void refused(const char *section, const char *name, json_t *value, const char *part) {
   json_error_t error;
@@ -78,4 +99,5 @@ static void refuse_incomplete_files(void **state) {
   assert_null(file);
 }
 
-NAS_SUITE(Golden, NAS_CASE(equal_the_golden_vectors), NAS_CASE(refuse_incomplete_files))
+NAS_SUITE(Golden, NAS_CASE(equal_the_golden_vectors), NAS_CASE(equal_files_of_other_sizes),
+          NAS_CASE(refuse_incomplete_files))

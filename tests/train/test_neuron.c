@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "engine_check.h"
+#include "train/graph_internal.h"
 
 static nas_graph *neuron_alone(const char *name, int32_t in, int32_t out, nas_value *value) {
   nas_graph *g;
@@ -93,6 +94,117 @@ static void have_the_parameters_and_bits_they_say(void **state) {
   }
 }
 
+/* Multiplications that the operations of a graph count; what runs once an image in a layer of pixels is left out. */
+static int64_t counted_work(const nas_graph *g, int64_t pixels) {
+  int64_t sum = 0;
+  for (nas_value v = 1; v < g->n; v++) {
+    nas_site site = nas_node_site(g, v, 1, NAS_TRAIN);
+    bool once = nas_shape_pixels(g->nodes[v].shape) == 1 && pixels > 1;
+    if (g->nodes[v].live && !once && g->nodes[v].op->macs) sum += g->nodes[v].op->macs(&site);
+  }
+  return sum;
+}
+
+/* What a type says it multiplies is what its operations do, under its defaults and other options. */
+static void have_the_work_they_say(void **state) {
+  (void)state;
+  static const struct {
+    const char *neuron, *options;
+  } more[] = {{"pade", "kind=a\nm=3\nn=1\n"},
+              {"kan-bspline", "grid=9\norder=2\n"},
+              {"kan-rbf", "grids=5\nlayer-norm=no\n"},
+              {"kan-chebyshev", "degree=7\n"},
+              {"kuramoto", "n=2\nsteps=5\nreadout=3\nnorm=no\n"},
+              {"rbf", "scaling=diagonal\n"},
+              {"rbf", "scaling=full\n"},
+              {"lehmer", "k=1\n"},
+              {"gini", "k=9\n"},
+              {"quadratic", "form=quadralib\n"},
+              {"selfonn", "order=6\n"},
+              {"s-kan", "grid=3\ngrids=4\ndegree=2\n"},
+              {"ltc", "unfolds=2\n"},
+              {"aptx", "alpha=one\n"}};
+  size_t n_more = sizeof more / sizeof *more, types = 0;
+  while (nas_neurons()[types]) types++;
+  for (size_t i = 0; i < types + n_more; i++) {
+    const nas_neuron_type *type = i < types ? nas_neurons()[i] : nas_neuron_find(more[i - types].neuron);
+    bool dense = has_form(type, NAS_NEURON_DENSE);
+    nas_attrs attrs = {
+        .out = 9, .kernel_h = dense ? 0 : 3, .kernel_w = dense ? 0 : 3, .stride = 1, .pad = dense ? 0 : 1};
+    int64_t params, macs, in = dense ? 33 : 27, pixels = dense ? 1 : 20;
+    nas_graph *g;
+    nas_value value;
+    snprintf(attrs.options, sizeof attrs.options, "%s",
+             i >= types     ? more[i - types].options
+             : type->sample ? type->sample
+                            : "");
+    assert_ok(nas_graph_new(dense ? (nas_shape){33, 1, 1} : (nas_shape){3, 5, 4}, &g, nas_test_err()));
+    assert_ok(nas_neuron_build(type, g, 0, &attrs, "n", &value, nas_test_err()));
+    if (dense) assert_ok(nas_graph_set_output(g, value, nas_test_err()));
+    else engine_close(g, value, 3);
+    assert_ok(nas_neuron_count(type, attrs.options, in, 9, pixels, &params, &macs, nas_test_err()));
+    if (counted_work(g, pixels) != macs)
+      fail_msg("%s with options '%s' says %lld MACs but its operations count %lld", type->name, attrs.options,
+               (long long)macs, (long long)counted_work(g, pixels));
+    nas_graph_free(g);
+  }
+}
+
+/* Exponents where the formulas have a pole: p = 1 is the arithmetic mean, p = q the limit of a Gini mean. */
+static void have_no_poles_in_their_exponents(void **state) {
+  (void)state;
+  static const char *const neurons[] = {"lehmer", "gini"};
+  for (int i = 0; i < 2; i++)
+    for (int wide = 0; wide < 2; wide++) {
+      nas_graph *g;
+      nas_value value;
+      nas_attrs attrs = {.out = 1, .options = "k=1\ninputs=positive\n"};
+      assert_ok(nas_graph_new((nas_shape){3, 1, 1}, &g, nas_test_err()));
+      assert_ok(nas_neuron_build(nas_neuron_find(neurons[i]), g, 0, &attrs, "n", &value, nas_test_err()));
+      assert_ok(nas_graph_set_output(g, value, nas_test_err()));
+      engine e = engine_new(g, value, wide ? NAS_F64 : NAS_F32, (nas_plan_options){.batch = 1, .mode = NAS_TRAIN});
+      const double w[] = {1, 2, 5}, x[] = {3, 1, 2};
+      double sum = 0, dot = 0, entropy = 0;
+      for (int k = 0; k < 3; k++) {
+        engine_set(&e, nas_model_param_data(e.model), k, w[k]);
+        engine_set(&e, nas_plan_input(e.plan), k, x[k]);
+        sum += w[k];
+        dot += w[k] * x[k];
+        entropy += w[k] * x[k] * log(x[k]);
+      }
+      engine_set(&e, nas_model_param_data(e.model), 3, 1);
+      if (i) engine_set(&e, nas_model_param_data(e.model), 4, 1);
+      engine_loss(&e);
+      engine_backward(&e);
+      assert_close(engine_get(&e, nas_plan_logits(e.plan), 0), i ? exp(entropy / dot) : dot / sum, wide ? 1e-12 : 1e-5);
+      for (int64_t k = 0; k < nas_model_params(e.model); k++)
+        assert_true(isfinite(engine_get(&e, nas_model_grad_data(e.model), k)));
+      engine_free(&e);
+      nas_graph_free(g);
+    }
+}
+
+/* Super neurons: the same network with and without shifts, and the shifts' gradients. */
+static void move_their_inputs(void **state) {
+  (void)state;
+  nas_graph *g;
+  nas_value value;
+  int64_t pixels[2];
+  for (int i = 0; i < 2; i++) {
+    nas_attrs attrs = {.out = 2, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1};
+    snprintf(attrs.options, sizeof attrs.options, "super=%s\n", i ? "yes" : "no");
+    assert_ok(nas_graph_new((nas_shape){3, 5, 4}, &g, nas_test_err()));
+    assert_ok(nas_neuron_build(nas_neuron_find("selfonn"), g, 0, &attrs, "n", &value, nas_test_err()));
+    value = engine_close(g, value, 2);
+    engine e = engine_new(g, value, NAS_F64, (nas_plan_options){.batch = 2, .mode = NAS_TRAIN});
+    pixels[i] = nas_model_params(e.model);
+    engine_check_gradients(&e, "selfonn, super");
+    engine_free(&e);
+    nas_graph_free(g);
+  }
+  assert_int_equal(pixels[1] - pixels[0], 6);
+}
+
 /* Parameters a hundred times as large as they begin give numbers, forwards and backwards. */
 static void stay_finite_far_from_initialisation(void **state) {
   (void)state;
@@ -137,6 +249,18 @@ static void refuse_what_they_cannot_be(void **state) {
               {"kuramoto", "n=4\nchannels=6\n", "divide the channels"},
               {"kuramoto", "n=3\n", "even"},
               {"pade", "kind=z\n", "kind"},
+              {"selfonn", "super=yes\n", "dense form"},
+              {"selfonn", "order=17\n", "order"},
+              {"kan-rbf", "grids=1\n", "grids"},
+              {"kan-rbf", "low=1\nhigh=1\n", "low must be below high"},
+              {"kan-chebyshev", "degree=0\n", "degree"},
+              {"rbf", "scaling=round\n", "scaling"},
+              {"lif", "tau=0.5\n", "tau"},
+              {"lehmer", "k=0\n", "k"},
+              {"ltc", "unfolds=0\n", "unfolds"},
+              {"s-kan", "stage=some\n", "stage"},
+              {"smartmixed", "tau=0\n", "tau"},
+              {"aptx", "alpha=two\n", "alpha"},
               {"activation", "activation=x*(1+x\n", "never closed"},
               {"activation", "activation=x*foo\n", "foo"},
               {"sk", "", "no dense form"}};
@@ -191,5 +315,7 @@ static void stand_in_network_descriptions(void **state) {
 }
 
 NAS_SUITE(Neuron, NAS_CASE(have_the_gradients_of_finite_differences), NAS_CASE(have_a_convolutional_form),
-          NAS_CASE(have_the_parameters_and_bits_they_say), NAS_CASE(stay_finite_far_from_initialisation),
-          NAS_CASE(refuse_what_they_cannot_be), NAS_CASE(stand_in_network_descriptions))
+          NAS_CASE(have_the_parameters_and_bits_they_say), NAS_CASE(have_the_work_they_say),
+          NAS_CASE(have_no_poles_in_their_exponents), NAS_CASE(move_their_inputs),
+          NAS_CASE(stay_finite_far_from_initialisation), NAS_CASE(refuse_what_they_cannot_be),
+          NAS_CASE(stand_in_network_descriptions))

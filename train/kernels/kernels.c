@@ -387,6 +387,8 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .normals = NAS_PER_ISA(normals),
     .expression = NAS_PER_ISA(expression),
     .expression_gradient = NAS_PER_ISA(expression_gradient),
+    .rbf_forward = NAS_PER_ISA(rbf_forward),
+    .rbf_backward = NAS_PER_ISA(rbf_backward),
     .aptx_forward = NAS_PER_ISA(aptx_forward),
     .aptx_backward = NAS_PER_ISA(aptx_backward),
 };

@@ -125,6 +125,8 @@ typedef struct nas_kernel_set {
   void (*expression)(const struct nas_expression *e, const float *scalars, const float *x, float *y, int64_t n);
   void (*expression_gradient)(const struct nas_expression *e, const float *scalars, const float *x, const float *dy,
                               const float *plus, float *dx, double *by_scalar, int64_t n);
+  void (*rbf_forward)(const nas_rbf *f);
+  void (*rbf_backward)(const nas_rbf *f);
   void (*aptx_forward)(const nas_aptx *a);
   void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;

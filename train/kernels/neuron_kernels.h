@@ -74,4 +74,17 @@ typedef struct nas_kuramoto {
   const float *speed, *bias, *stimulus;
   float *by_stimulus, *by_bias; /* gradients; added to */
 } nas_kuramoto;
+
+/* y_o = exp(-|u|^2 / 2), u_i = (x_i - centre_oi) / width_o, or width_oi. */
+typedef struct nas_rbf {
+  int64_t rows, in, out;
+  bool diagonal;
+  const float *x, *centre, *width;
+  float *y; /* the backward pass reads it */
+  const float *dy, *dplus;
+  float *dx, *dcentre, *dwidth;
+  float *scratch; /* nas_rbf_scratch numbers */
+} nas_rbf;
+enum { NAS_RBF_CHUNK = 128 };
+static inline int64_t nas_rbf_scratch(int64_t out) { return NAS_RBF_CHUNK * (32 + out); }
 #endif

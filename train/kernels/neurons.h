@@ -31,4 +31,6 @@ void NAS_PER_ISA(normals)(float *y, const uint32_t key[2], uint32_t trial, uint3
 void NAS_PER_ISA(expression)(const struct nas_expression *e, const float *scalars, const float *x, float *y, int64_t n);
 void NAS_PER_ISA(expression_gradient)(const struct nas_expression *e, const float *scalars, const float *x,
                                       const float *dy, const float *plus, float *dx, double *by_scalar, int64_t n);
+void NAS_PER_ISA(rbf_forward)(const nas_rbf *f);
+void NAS_PER_ISA(rbf_backward)(const nas_rbf *f);
 #endif

@@ -94,6 +94,8 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return 1;
 }
 
+static int64_t macs(const nas_site *site) { return site->n_in * nas_shape_size(site->out); }
+
 static nas_status prepare(nas_call *c, nas_err *err) {
   return nas_op_keep_options(c, options, sizeof(choose_options), err);
 }
@@ -110,6 +112,7 @@ const nas_op nas_op_choose = {
     .max_inputs = NAS_LAYER_INPUTS_MAX,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare,
             .release = nas_op_drop_options,
             .forward = forward_f32,

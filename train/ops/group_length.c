@@ -51,6 +51,8 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return 1;
 }
 
+static int64_t macs(const nas_site *site) { return nas_shape_size(site->in[0]); }
+
 const nas_op nas_op_group_length = {
     .name = "group_length",
     .version = 1,
@@ -61,6 +63,7 @@ const nas_op nas_op_group_length = {
     .max_inputs = 1,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
 };

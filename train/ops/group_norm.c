@@ -108,6 +108,8 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return 2;
 }
 
+static int64_t macs(const nas_site *site) { return nas_shape_size(site->in[0]); }
+
 static nas_status prepare(nas_call *c, nas_err *err) {
   (void)err;
   c->site.attrs.kernel_h = 0;
@@ -177,6 +179,7 @@ const nas_op nas_op_group_norm = {
     .max_inputs = 1,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare, .forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.prepare = prepare, .forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
     .fast = &fast,
@@ -192,6 +195,7 @@ const nas_op nas_op_layer_norm = {
     .max_inputs = 1,
     .infer = infer_layer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare_layer, .forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.prepare = prepare_layer, .forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
     .fast = &fast_layer,

@@ -109,6 +109,13 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return 3;
 }
 
+/* Splines that are not zero, scale and base of every edge. */
+static int64_t macs(const nas_site *site) {
+  spline_options o;
+  if (nas_op_options(site, options, &o, "kan_bspline", NULL, NULL) != NAS_OK) return 0;
+  return (o.order + 3) * site->in[0].c * site->out.c * nas_shape_pixels(site->out);
+}
+
 static nas_status prepare(nas_call *c, nas_err *err) {
   NAS_TRY(nas_op_keep_options(c, options, sizeof(spline_options), err));
   nas_expansion e = expansion_of(c);
@@ -175,6 +182,7 @@ const nas_op nas_op_kan_bspline = {
     .max_inputs = 1,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare,
             .release = nas_op_drop_options,
             .forward = forward_f32,

@@ -110,6 +110,12 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return 1;
 }
 
+static int64_t macs(const nas_site *site) {
+  chebyshev_options o;
+  if (nas_op_options(site, options, &o, "kan_chebyshev", NULL, NULL) != NAS_OK) return 0;
+  return (o.degree + 1) * site->in[0].c * site->out.c * nas_shape_pixels(site->out);
+}
+
 static nas_status prepare(nas_call *c, nas_err *err) {
   NAS_TRY(nas_op_keep_options(c, options, sizeof(chebyshev_options), err));
   nas_expansion e = expansion_of(c);
@@ -152,6 +158,7 @@ const nas_op nas_op_kan_chebyshev = {
     .max_inputs = 1,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare,
             .release = nas_op_drop_options,
             .forward = forward_f32,

@@ -98,6 +98,12 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return 3;
 }
 
+static int64_t macs(const nas_site *site) {
+  rbf_options o;
+  if (nas_op_options(site, options, &o, "kan_rbf", NULL, NULL) != NAS_OK) return 0;
+  return (o.grids + 1) * site->in[0].c * site->out.c * nas_shape_pixels(site->out);
+}
+
 static nas_status prepare(nas_call *c, nas_err *err) {
   NAS_TRY(nas_op_keep_options(c, options, sizeof(rbf_options), err));
   nas_expansion e = expansion_of(c);
@@ -140,6 +146,7 @@ const nas_op nas_op_kan_rbf = {
     .max_inputs = 2,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare,
             .release = nas_op_drop_options,
             .forward = forward_f32,

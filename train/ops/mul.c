@@ -21,6 +21,8 @@ static void FN(backward)(const nas_call *c) {
 #define NAS_TEMPLATE "train/ops/mul.c"
 #include "train/op_template.h"
 
+static int64_t macs(const nas_site *site) { return nas_shape_size(site->out); }
+
 const nas_op nas_op_mul = {
     .name = "mul",
     .version = 1,
@@ -31,6 +33,7 @@ const nas_op nas_op_mul = {
     .max_inputs = 2,
     .traits = NAS_OP_ZERO_IF_ANY,
     .infer = nas_infer_same,
+    .macs = macs,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X, .sinks = true},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X, .sinks = true},
 };

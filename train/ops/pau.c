@@ -84,11 +84,23 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
   return nas_infer_same(site, label, out, err);
 }
 
+/* Numerator, then denominator. Degrees 5 and 4: leaky ReLU (0.01) on [-3, 3] as its authors' code starts version A, and
+ * the least-squares fit of version B; other degrees begin as the identity. */
+static const double *start_of(const pau_options *o) {
+  static const double leaky[2][2 * DEGREE_MAX + 1] = {
+      {0.029792778657264946, 0.6183735264987601, 2.323309062531321, 3.051936237265109, 1.4854203263828845,
+       0.2510244961111299, 0, 0, 0, -1.1419548357285474, 4.393159974992486, 0.8714712309957245, 0.34720834817278},
+      {0.0335826, 0.505, 1.65131, 2.00452, 0.927936, 0.151537, 0, 0, 0, 0, 3.96934, 0, 0.300074}};
+  static const double identity[2 * DEGREE_MAX + 1] = {0, 1};
+  return o->m == 5 && o->n == 4 ? leaky[o->version[0] == 'B'] : identity;
+}
+
 static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX]) {
   pau_options o;
   if (nas_op_options(site, options, &o, "pau", NULL, NULL) != NAS_OK) return 0;
-  out[ABOVE] = (nas_param_spec){.name = "a", .count = o.m + 1, .init = NAS_INIT_RAMP, .bound = 0.5, .centre = 0.5};
-  out[BELOW] = (nas_param_spec){.name = "b", .count = o.n, .init = NAS_INIT_VALUE, .centre = 0.25};
+  const double *start = start_of(&o);
+  out[ABOVE] = (nas_param_spec){.name = "a", .count = o.m + 1, .init = NAS_INIT_LIST, .list = start};
+  out[BELOW] = (nas_param_spec){.name = "b", .count = o.n, .init = NAS_INIT_LIST, .list = start + DEGREE_MAX + 1};
   return 2;
 }
 
@@ -100,7 +112,7 @@ static const char *const samples[] = {"", "version=B\n", "version=A\nm=3\nn=2\n"
 
 const nas_op nas_op_pau = {
     .name = "pau",
-    .version = 1,
+    .version = 2,
     .summary = "the quotient of two polynomials of each element, whose coefficients the layer shares",
     .citation = "A. Molina, P. Schramowski, K. Kersting, Pade activation units, arXiv:1907.06732",
     .attributes = "options",

@@ -174,6 +174,11 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   return lehmer(&o) ? 2 : 3;
 }
 
+/* Numerator and denominator of every mean. */
+static int64_t macs(const nas_site *site) {
+  return 2 * (int64_t)site->in[0].c * site->out.c * nas_shape_pixels(site->out);
+}
+
 static nas_status prepare(nas_call *c, nas_err *err) {
   NAS_TRY(nas_op_keep_options(c, options, sizeof(mean_options), err));
   const mean_options *o = c->prepared;
@@ -195,6 +200,7 @@ const nas_op nas_op_power_mean = {
     .max_inputs = 1,
     .infer = infer,
     .params = params,
+    .macs = macs,
     .f32 = {.prepare = prepare,
             .release = nas_op_drop_options,
             .forward = forward_f32,

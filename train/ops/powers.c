@@ -35,6 +35,8 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
   return NAS_OK;
 }
 
+static int64_t macs(const nas_site *site) { return (site->attrs.groups - 1) * nas_shape_size(site->in[0]); }
+
 const nas_op nas_op_powers = {
     .name = "powers",
     .version = 1,
@@ -45,6 +47,7 @@ const nas_op nas_op_powers = {
     .max_inputs = 1,
     .traits = NAS_OP_KEEPS_ZERO,
     .infer = infer,
+    .macs = macs,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
 };

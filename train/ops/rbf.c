@@ -72,6 +72,8 @@ static void FN(backward)(const nas_call *c) {
 #include <math.h>
 #include <string.h>
 
+#include "train/gemm.h"
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 
 enum { CENTRE, SCALE };
@@ -139,6 +141,105 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+/* ---- fast ---- */
+
+static nas_rbf described(const nas_call *c) {
+  return (nas_rbf){.rows = nas_site_rows(&c->site, 0),
+                   .in = c->site.in[0].c,
+                   .out = c->site.out.c,
+                   .diagonal = kind_of(&c->site) == DIAGONAL,
+                   .x = c->x[0],
+                   .centre = c->param[CENTRE],
+                   .width = c->param[SCALE],
+                   .y = c->y,
+                   .dy = c->dy,
+                   .dplus = c->dplus[0],
+                   .dx = c->dx[0],
+                   .dcentre = c->grad[CENTRE],
+                   .dwidth = c->grad[SCALE],
+                   .scratch = c->scratch};
+}
+
+static int64_t chunk_of(const nas_call *c) {
+  int64_t rows = nas_site_rows(&c->site, 0);
+  return rows < NAS_RBF_CHUNK ? rows : NAS_RBF_CHUNK;
+}
+
+/* A full matrix: d = x - c of n rows, and u = L d. */
+static void transform(const nas_call *c, int64_t row, int64_t n, int64_t o, float *d, float *u) {
+  int64_t in = c->site.in[0].c;
+  const float *x = (const float *)c->x[0] + row * in, *centre = (const float *)c->param[CENTRE] + o * in;
+  for (int64_t r = 0; r < n; r++)
+    for (int64_t i = 0; i < in; i++) d[r * in + i] = x[r * in + i] - centre[i];
+  nas_gemm(false, true, n, in, in, d, (const float *)c->param[SCALE] + o * in * in, false, u);
+}
+
+static void forward_full(const nas_call *c) {
+  int64_t rows = nas_site_rows(&c->site, 0), in = c->site.in[0].c, out = c->site.out.c, n;
+  float *d = c->scratch, *u = d + chunk_of(c) * in;
+  for (int64_t row = 0; row < rows; row += n) {
+    n = rows - row < chunk_of(c) ? rows - row : chunk_of(c);
+    for (int64_t o = 0; o < out; o++) {
+      transform(c, row, n, o, d, u);
+      for (int64_t r = 0; r < n; r++) {
+        float sum = 0;
+        for (int64_t i = 0; i < in; i++) sum += u[r * in + i] * u[r * in + i];
+        ((float *)c->y)[(row + r) * out + o] = expf(-sum / 2);
+      }
+    }
+  }
+}
+
+static void backward_full(const nas_call *c) {
+  int64_t rows = nas_site_rows(&c->site, 0), in = c->site.in[0].c, out = c->site.out.c, n;
+  float *d = c->scratch, *u = d + chunk_of(c) * in, *back = u + chunk_of(c) * in, *dx = c->dx[0];
+  float *dcentre = c->grad[CENTRE], *dscale = c->grad[SCALE];
+  const float *y = c->y, *dy = c->dy, *plus = c->dplus[0];
+  for (int64_t i = 0; dx && i < rows * in; i++) dx[i] = plus ? plus[i] : 0;
+  for (int64_t row = 0; row < rows; row += n) {
+    n = rows - row < chunk_of(c) ? rows - row : chunk_of(c);
+    for (int64_t o = 0; o < out; o++) {
+      transform(c, row, n, o, d, u);
+      for (int64_t r = 0; r < n; r++) {
+        float g = -dy[(row + r) * out + o] * y[(row + r) * out + o];
+        for (int64_t i = 0; i < in; i++) u[r * in + i] = g == 0 ? 0 : g * u[r * in + i];
+      }
+      nas_gemm(true, false, in, in, n, u, d, row > 0, dscale + o * in * in);
+      nas_gemm(false, false, n, in, in, u, (const float *)c->param[SCALE] + o * in * in, false, back);
+      for (int64_t i = 0; row == 0 && i < in; i++) dcentre[o * in + i] = 0;
+      for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < in; i++) {
+          dcentre[o * in + i] -= back[r * in + i];
+          if (dx) dx[(row + r) * in + i] += back[r * in + i];
+        }
+    }
+  }
+}
+
+static void forward_fast(const nas_call *c) {
+  nas_rbf f = described(c);
+  if (kind_of(&c->site) == FULL) forward_full(c);
+  else nas_kernels()->rbf_forward(&f);
+}
+
+static void backward_fast(const nas_call *c) {
+  nas_rbf f = described(c);
+  if (kind_of(&c->site) == FULL) backward_full(c);
+  else nas_kernels()->rbf_backward(&f);
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  (void)err;
+  bool full = kind_of(&c->site) == FULL;
+  int64_t numbers = full ? 3 * chunk_of(c) * c->site.in[0].c : nas_rbf_scratch(c->site.out.c);
+  c->forward_scratch = full ? numbers * (int64_t)sizeof(float) : 0;
+  c->backward_scratch = numbers * (int64_t)sizeof(float);
+  return NAS_OK;
+}
+
+static const nas_kernel fast = {
+    .prepare = prepare_fast, .forward = forward_fast, .backward = backward_fast, .reads = NAS_READS_X | NAS_READS_Y};
+
 static const char *const samples[] = {"", "scaling=diagonal\n", "scaling=full\n", NULL};
 
 const nas_op nas_op_rbf = {
@@ -154,6 +255,7 @@ const nas_op nas_op_rbf = {
     .macs = macs,
     .f32 = {.prepare = prepare, .forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X},
     .f64 = {.prepare = prepare, .forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };

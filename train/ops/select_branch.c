@@ -94,6 +94,8 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
   return NAS_OK;
 }
 
+static int64_t macs(const nas_site *site) { return (site->n_in - 1) * nas_shape_size(site->out); }
+
 const nas_op nas_op_select_branch = {
     .name = "select_branch",
     .version = 1,
@@ -103,6 +105,7 @@ const nas_op nas_op_select_branch = {
     .min_inputs = 2,
     .max_inputs = NAS_LAYER_INPUTS_MAX,
     .infer = infer,
+    .macs = macs,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X, .probe = probe_f32},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X, .probe = probe_f64},
 };

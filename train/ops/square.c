@@ -24,6 +24,8 @@ static void FN(backward)(const nas_call *c) {
 #define NAS_TEMPLATE "train/ops/square.c"
 #include "train/op_template.h"
 
+static int64_t macs(const nas_site *site) { return nas_shape_size(site->in[0]); }
+
 const nas_op nas_op_square = {
     .name = "square",
     .version = 1,
@@ -34,6 +36,7 @@ const nas_op nas_op_square = {
     .max_inputs = 1,
     .traits = NAS_OP_KEEPS_ZERO,
     .infer = nas_infer_same,
+    .macs = macs,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X, .sinks = true},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X, .sinks = true},
 };
