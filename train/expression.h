@@ -15,13 +15,12 @@
 enum { NAS_EXPRESSION_NODES_MAX = 96, NAS_EXPRESSION_SCALARS_MAX = 8 };
 
 /* The functions: F(name, arguments). */
-#define NAS_EXPRESSION_CALLS(F)                                                                                  \
-  F(exp, 1)                                                                                                      \
-  F(expm1, 1)                                                                                                    \
-  F(log, 1)                                                                                                      \
-  F(log1p, 1) F(sqrt, 1) F(abs, 1) F(sign, 1) F(step, 1) F(relu, 1) F(tanh, 1) F(sinh, 1) F(cosh, 1) F(asinh, 1) \
-      F(sin, 1) F(cos, 1) F(atan, 1) F(erf, 1) F(sigmoid, 1) F(softplus, 1) F(softsign, 1) F(sinc, 1) F(j0, 1)   \
-          F(max, 2) F(min, 2)
+/* clang-format off */
+#define NAS_EXPRESSION_CALLS(F)                                                                                 \
+  F(exp, 1) F(expm1, 1) F(log, 1) F(log1p, 1) F(sqrt, 1) F(abs, 1) F(sign, 1) F(step, 1) F(relu, 1) F(tanh, 1) \
+  F(sinh, 1) F(cosh, 1) F(asinh, 1) F(sin, 1) F(cos, 1) F(atan, 1) F(erf, 1) F(sigmoid, 1) F(softplus, 1)      \
+  F(softsign, 1) F(sinc, 1) F(j0, 1) F(max, 2) F(min, 2)
+/* clang-format on */
 #define NAS_EXPRESSION_CALL(name, arguments) NAS_CALL_##name,
 typedef enum nas_expression_call { NAS_EXPRESSION_CALLS(NAS_EXPRESSION_CALL) NAS_CALLS } nas_expression_call;
 #undef NAS_EXPRESSION_CALL
