@@ -215,20 +215,21 @@ static nas_status check_duplicates(const subject *who, const nas_space *space, c
 
 /* A space of 27 architectures: a strategy that avoids duplicates comes to an end, says so, keeps saying so, and takes
  * the results that are still out; one that does not goes on. */
-static nas_status check_exhausted(const nas_strategy_type *type, const nas_space *space, char *fault, size_t size,
-                                  nas_err *err) {
+static nas_status check_exhausted(const subject *who, const nas_space *space, char *fault, size_t size, nas_err *err) {
   (void)space;
   nas_space *small = NULL;
   nas_settings list = {0}, none = {0};
   session s = {0};
-  bool avoids = nas_options_find(type->options, "duplicates") != NULL;
+  bool avoids = nas_options_find(who->type->options, "duplicates") != NULL;
   nas_status status = nas_space_open("declared", &none, &small, err);
+  for (size_t i = 0; who->settings && i < who->settings->n && status == NAS_OK; i++)
+    status = nas_settings_put(&list, who->settings->rows[i].key, who->settings->rows[i].value, "check", err);
   if (status == NAS_OK && avoids) status = nas_settings_put(&list, "duplicates", "exact", "check", err);
-  if (status == NAS_OK) status = begin(&s, type, small, 9, err);
+  if (status == NAS_OK) status = begin(&s, who, small, 9, err);
   nas_strategy_close(s.strategy);
   s.strategy = NULL;
   const nas_strategy_setup setup = {.space = small, .seed = 9, .epochs = EPOCHS};
-  if (status == NAS_OK) status = nas_strategy_open_with(type->name, &list, &setup, &s.strategy, err);
+  if (status == NAS_OK) status = nas_strategy_open_with(who->type->name, &list, &setup, &s.strategy, err);
   if (status == NAS_OK && !go(&s, GROWTH_ASKS, fault, size)) s.n_open = 0;
   while (status == NAS_OK && s.n_open && !*fault) { /* the rest comes in, and may make room for more */
     if (tell(&s, s.open[--s.n_open]) != NAS_OK) nas_text_put(fault, size, "the last results are refused");
