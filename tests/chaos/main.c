@@ -35,7 +35,7 @@ typedef struct outcome {
   char trouble[400]; /* empty: none */
 } outcome;
 
-static const double campaign_seconds = 150;
+static const double campaign_seconds = 400;
 
 static void rest(double seconds) {
   nanosleep(&(struct timespec){(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)}, NULL);

@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/version.h"
-#include "jobs/coordinator.h"
 #include "jobs/cores.h"
 #include "jobs/spool.h"
 #include "runs.h"
@@ -191,7 +189,8 @@ static void every_failing_call_leaves_the_spool_whole(void **state) {
   assert_ok(nas_spool_open(&s, nas_runs_path("work"), "token", nas_test_err()));
   while (reached) {
     nas_str frames = {0};
-    nas_message m = result_of(++at, (double)at);
+    at++;
+    nas_message m = result_of(at, (double)at);
     assert_ok(nas_spool_number(&s, &m, &frames, nas_test_err()));
     begin_failing(at);
     nas_status status = nas_spool_write(&s, &frames, nas_test_err());
@@ -208,68 +207,6 @@ static void every_failing_call_leaves_the_spool_whole(void **state) {
   assert_true(at > 2);
   nas_spool_free(&s, (uint64_t)at);
   nas_spool_close(&s);
-}
-
-/* ---- the coordinator and the recording path ---- */
-
-/* Six trials by hand; pauses are waited out. False when a step gave up with an error. */
-static bool play(const nas_campaign *campaign, const char *db) {
-  nas_coordinator c = {0};
-  nas_campaign_summary summary;
-  const nas_campaign_run_options options = {.db = db, .resume = true, .quiet = true};
-  bool ok = nas_coordinator_open(&c, campaign, &options, 1, 2, &summary, nas_test_err()) == NAS_OK;
-  nas_message hello = {.kind = NAS_MESSAGE_HELLO};
-  strcpy(hello.version, NAS_VERSION_FULL);
-  memcpy(hello.digest, c.digest, sizeof hello.digest);
-  memcpy(hello.split, c.split, sizeof hello.split);
-  if (ok) assert_ok(nas_coordinator_take(&c, 1, &hello, nas_test_err()));
-  while (ok && !nas_coordinator_done(&c)) {
-    ok = nas_coordinator_step(&c, nas_test_err()) == NAS_OK;
-    if (c.paused) usleep(20000);
-    if (!ok || c.paused) continue;
-    for (size_t i = 0; i < c.n_outbox; i++) {
-      const nas_message *t = &c.outbox[i].message;
-      if (t->kind != NAS_MESSAGE_TRIAL) continue;
-      nas_message m = result_of(t->trial, (double)(t->number * 3));
-      m.number = t->number;
-      m.seed = t->seed;
-      m.attempt = t->attempt;
-      memcpy(m.arch, t->arch, sizeof m.arch);
-      assert_ok(nas_coordinator_take(&c, 1, &m, nas_test_err()));
-    }
-    c.n_outbox = 0;
-  }
-  nas_coordinator_close(&c);
-  return ok;
-}
-
-static void every_failing_call_loses_nothing_recorded(void **state) {
-  (void)state;
-  nas_campaign campaign;
-  nas_runs_write_noop("c", "strategy: random\nbudget: {trials: 6}\n");
-  assert_ok(nas_campaign_load(nas_runs_path("c.yaml"), NULL, 0, &campaign, nas_test_err()));
-  assert_true(play(&campaign, nas_runs_path("quiet.db")));
-  char *quiet = nas_runs_table("quiet");
-  int64_t at = 0, ended = 0;
-  for (bool reached = true; reached;) {
-    nas_run(NULL, NULL, "rm -f '%s'*", nas_runs_path("f.db"));
-    begin_failing(++at);
-    bool ok = play(&campaign, nas_runs_path("f.db"));
-    reached = end_failing();
-    if (!ok) { /* the run ended with an error: the next one goes on */
-      ended++;
-      assert_true(play(&campaign, nas_runs_path("f.db")));
-    }
-    char *table = nas_runs_table("f");
-    assert_string_equal(table, quiet);
-    free(table);
-    assert_true(at < 2000);
-  }
-  print_message("%lld calls failed; %lld of them ended a run, the others were tried again\n", (long long)at - 1,
-                (long long)ended);
-  assert_true(at > 20);
-  free(quiet);
-  nas_campaign_free(&campaign);
 }
 
 /* ---- cores ---- */
@@ -296,5 +233,4 @@ static void trials_of_a_node_get_cores_of_their_own(void **state) {
 NAS_SUITE(Spool, NAS_CASE(results_stay_until_they_are_acknowledged),
           NAS_CASE(the_next_worker_takes_over_and_leaves_out_a_torn_tail),
           NAS_CASE(another_campaigns_spool_is_left_alone), NAS_CASE(a_folder_that_is_gone_is_made_again),
-          NAS_CASE(every_failing_call_leaves_the_spool_whole), NAS_CASE(every_failing_call_loses_nothing_recorded),
-          NAS_CASE(trials_of_a_node_get_cores_of_their_own))
+          NAS_CASE(every_failing_call_leaves_the_spool_whole), NAS_CASE(trials_of_a_node_get_cores_of_their_own))
