@@ -50,7 +50,7 @@ def our_runs(a):
                           str(a.seed), '--json', '-q'], check=True, capture_output=True, text=True).stdout
     replay = json.loads(out)
     names = {s['strategy'].split('@')[0] for s in replay['strategies']}
-    out = subprocess.run([a.bench, '--json', '-t', '0', '-n', str(a.budget), *names], check=True, capture_output=True,
+    out = subprocess.run([a.bench, '--json', '-t', '20', '-n', str(a.budget), *names], check=True, capture_output=True,
                          text=True).stdout
     cost = {r['strategy']: r['seconds'] for r in json.loads(out)['rows']}
     for s in replay['strategies']:
