@@ -164,7 +164,9 @@ static nas_status lower_layer(nas_graph *g, const nas_layer *layer, nas_value *v
   if (layer->neuron) {
     if (layer->n_inputs != 1)
       return nas_fail(err, NAS_E_BAD_INPUT, layer->label, "a neuron layer takes one input, not %d", layer->n_inputs);
-    return nas_neuron_build(nas_neuron_find(layer->op), g, in[0], &layer->attrs, layer->label, out, err);
+    const nas_neuron_type *type = nas_neuron_find(layer->op);
+    if (!type) return nas_fail(err, NAS_E_UNKNOWN_NAME, layer->label, "no neuron type '%s'", layer->op);
+    return nas_neuron_build(type, g, in[0], &layer->attrs, layer->label, out, err);
   }
   return nas_graph_op(g, layer->op, in, layer->n_inputs, &layer->attrs, layer->label, out, err);
 }

@@ -308,6 +308,7 @@ static void stand_in_network_descriptions(void **state) {
   layers[0].op = "cubic";
   assert_fails(nas_graph_from_net(&net, &g, nas_test_err()), NAS_E_UNKNOWN_NAME, "cubic");
   layers[0].op = "relu";
+  layers[0].neuron = false;
   net.task.classes = 4;
   assert_fails(nas_graph_from_net(&net, &g, nas_test_err()), NAS_E_BAD_INPUT, "4 classes");
   net.output = 7;
