@@ -189,7 +189,7 @@ static const char *choice_summary(const nas_space *self, uint8_t gene, uint8_t c
   static const char *const summaries[] = {"no edge: contributes zero", "passes its input on unchanged",
                                           "3x3 average pooling"};
   const char *name = choice_name(self, gene, choice);
-  for (size_t i = 0; name && i < sizeof plain / sizeof *plain; i++)
+  for (size_t i = 0; name && i < sizeof summaries / sizeof *summaries; i++)
     if (!strcmp(name, plain[i])) return summaries[i];
   return NULL;
 }
