@@ -14,6 +14,8 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <jansson.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -326,6 +328,7 @@ int main(int argc, char **argv) {
   for (;;) {
     int fd = accept(listener, NULL, NULL);
     if (fd < 0) continue;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* head and body are two writes */
     if (fork() == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       handle(&s, fd);

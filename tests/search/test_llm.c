@@ -585,8 +585,10 @@ static void passes_the_conformance_checks_of_all_strategies(void **state) {
   nas_conformance checks[NAS_CONFORMANCE_CHECKS];
   const nas_strategy_type *type = nas_strategy_type_of(t.strategy);
   assert_ok(nas_conformance_check(type, &t.settings, t.space, checks, nas_test_err()));
-  for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++)
-    if (*checks[i].fault || checks[i].excuse) fail_msg("%s: %s", checks[i].name, checks[i].fault);
+  for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++) {
+    bool own = strcmp(checks[i].name, "an exhausted space ends cleanly") == 0; /* see the case of that name here */
+    if (*checks[i].fault || (checks[i].excuse != NULL) != own) fail_msg("%s: %s", checks[i].name, checks[i].fault);
+  }
   assert_ok(nas_conformance_check(type, NULL, t.space, checks, nas_test_err()));
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++) assert_non_null(checks[i].excuse);
   end(&t);
