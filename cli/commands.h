@@ -12,6 +12,10 @@
 /* The whole program: returns the exit status. */
 int nas_main(int argc, const char **argv);
 
+/* Trains trial `id` of the table at `path` again, as `nascent reproduce` does, and prints nothing. MISMATCH names the
+ * first difference. */
+nas_status nas_reproduce_trial(const char *path, int64_t id, nas_err *err);
+
 /* The campaign file named first on the line, with the overrides and --data-dir of the line. */
 nas_status nas_cli_campaign(nas_cli *cli, nas_campaign *campaign, nas_err *err);
 #endif

@@ -41,20 +41,17 @@ static nas_status draw_trials(nas_db *db, int64_t n, nas_rows *out, nas_err *err
 /* Trains trials again in this process; each that comes out otherwise is a problem. */
 static nas_status reproduce(const nas_cli *cli, const nas_rows *trials, nas_rows *problems, nas_err *err) {
   for (size_t i = 0; i < trials->n; i++) {
-    char number[24], what[300];
+    char what[300];
     nas_err own = {0};
-    nas_cli one = {.command = "reproduce"};
-    nas_text_put(number, sizeof number, "%lld", (long long)trials->values[i].integer);
-    const char *argv[] = {"reproduce", cli->args[0], number, "--quiet", NULL};
-    if (!cli->quiet) fprintf(stderr, "training trial %s again (%zu of %zu)\n", number, i + 1, trials->n);
-    nas_status status = nas_cmd_reproduce(&one, 4, argv, &own);
-    nas_cli_free(&one);
+    long long number = trials->values[i].integer;
+    if (!cli->quiet) fprintf(stderr, "training trial %lld again (%zu of %zu)\n", number, i + 1, trials->n);
+    nas_status status = nas_reproduce_trial(cli->args[0], number, &own);
     if (status == NAS_OK) continue;
     if (status != NAS_E_MISMATCH) {
       if (err) *err = own;
       return status;
     }
-    nas_text_put(what, sizeof what, "trial %s does not reproduce: %.220s", number, own.msg);
+    nas_text_put(what, sizeof what, "trial %lld does not reproduce: %.220s", number, own.msg);
     nas_value row[] = {{.kind = NAS_VALUE_TEXT, .text = "reproduction"},
                        {.kind = NAS_VALUE_TEXT, .text = what},
                        {.kind = NAS_VALUE_INTEGER}};

@@ -23,6 +23,7 @@ typedef struct session {
   nas_setup setup;
   nas_progress progress;
   nas_err difference; /* code OK while there is none */
+  bool silent;        /* equal bits are not worth a word */
 } session;
 
 static volatile sig_atomic_t stop;
@@ -202,8 +203,7 @@ static nas_status print_ok(const session *s, nas_err *err) {
     nas_str_fmt(&out, "{\"schema\": \"nascent.reproduce\", \"trial\": %" PRId64 ", \"arch\": ", t->id);
     nas_str_json(&out, t->arch);
     nas_str_fmt(&out, ", \"seed\": %" PRIu64 ", \"epochs\": %zu, \"same\": true}\n", t->seed, t->result.n_epochs);
-  } else if (!s->cli->quiet)
-    nas_str_fmt(&out, "ok: trial %" PRId64 ", %zu epochs, the same bits\n", t->id, t->result.n_epochs);
+  } else nas_str_fmt(&out, "ok: trial %" PRId64 ", %zu epochs, the same bits\n", t->id, t->result.n_epochs);
   nas_status status = nas_str_check(&out, err);
   if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
   nas_str_free(&out);
@@ -216,10 +216,28 @@ static nas_status reproduce(session *s, const char *path, int64_t id, nas_err *e
   NAS_TRY(open_parts(s, err));
   NAS_TRY(check_data(s, err));
   NAS_TRY(train_again(s, err));
-  if (s->difference.code == NAS_OK) return print_ok(s, err);
+  if (s->difference.code == NAS_OK) return s->silent ? NAS_OK : print_ok(s, err);
   if (err) *err = s->difference;
   explain(s);
   return NAS_E_MISMATCH;
+}
+
+static nas_status run(session *s, const char *path, int64_t id, nas_err *err) {
+  stop = 0;
+  nas_status status = reproduce(s, path, id, err);
+  nas_setup_close(&s->setup);
+  nas_campaign_free(&s->named);
+  if (s->trial) nas_db_trial_free(s->trial);
+  if (s->campaign) nas_db_campaign_free(s->campaign);
+  return status;
+}
+
+nas_status nas_reproduce_trial(const char *path, int64_t id, nas_err *err) {
+  nas_cli quiet = {.command = "reproduce", .quiet = true};
+  session s = {.cli = &quiet, .silent = true};
+  nas_status status = run(&s, path, id, err);
+  nas_cli_free(&quiet);
+  return status;
 }
 
 nas_status nas_cmd_reproduce(nas_cli *cli, int argc, const char **argv, nas_err *err) {
@@ -237,11 +255,5 @@ nas_status nas_cmd_reproduce(nas_cli *cli, int argc, const char **argv, nas_err 
   if (!nas_text_int(cli->args[1], &id) || id < 1)
     return nas_fail(err, NAS_E_USAGE, NULL, "'%s' is no trial: give the number that `nascent db query %s` lists",
                     cli->args[1], cli->args[0]);
-  stop = 0;
-  nas_status status = reproduce(&s, cli->args[0], id, err);
-  nas_setup_close(&s.setup);
-  nas_campaign_free(&s.named);
-  if (s.trial) nas_db_trial_free(s.trial);
-  if (s.campaign) nas_db_campaign_free(s.campaign);
-  return status;
+  return run(&s, cli->args[0], id, err);
 }

@@ -45,7 +45,8 @@ static nas_status pass_on(const nas_cli *cli, char (**texts)[544], const char **
   return NAS_OK;
 }
 
-static nas_status run(nas_cli *cli, nas_supervise_options *o, nas_err *err) {
+static nas_status run(nas_cli *cli, const nas_supervise_options *given, nas_err *err) {
+  nas_supervise_options o = *given;
   nas_campaign campaign;
   nas_supervision s;
   char path[160];
@@ -53,13 +54,13 @@ static nas_status run(nas_cli *cli, nas_supervise_options *o, nas_err *err) {
   const char **arguments = NULL;
   NAS_TRY(nas_cli_campaign(cli, &campaign, err));
   nas_text_put(path, sizeof path, "%s.db", campaign.name);
-  if (!o->db) o->db = path;
+  if (!o.db) o.db = path;
   nas_status status = pass_on(cli, &texts, &arguments, err);
-  o->arguments = arguments;
-  o->quiet = cli->quiet;
-  if (status == NAS_OK) status = nas_supervise(&campaign, o, &s, err);
+  o.arguments = arguments;
+  o.quiet = cli->quiet;
+  if (status == NAS_OK) status = nas_supervise(&campaign, &o, &s, err);
   if (status == NAS_OK && s.failed)
-    status = nas_fail(err, NAS_E_FAILED_TRIALS, o->db, "finished; %lld of %lld trials failed (see `nascent db query`)",
+    status = nas_fail(err, NAS_E_FAILED_TRIALS, o.db, "finished; %lld of %lld trials failed (see `nascent db query`)",
                       (long long)s.failed, (long long)s.told);
   free(texts);
   free(arguments);

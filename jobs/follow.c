@@ -78,7 +78,8 @@ static nas_status open_spool(follower *f, const nas_message *hello, nas_err *err
   NAS_TRY(nas_campaign_identity(f->campaign, hello->digest, hello->split, token, err));
   nas_status status = nas_spool_open(&f->spool, f->folder, token, &why);
   if (status == NAS_OK) status = nas_spool_adopt(&f->spool, &f->frames, &n, &why);
-  if (status != NAS_OK) say("results of an earlier run cannot be read", &why);
+  /* Where the table has no folder either, the coordinator says so. */
+  if (status != NAS_OK && status != NAS_E_NOT_FOUND) say("results of an earlier run cannot be read", &why);
   if (f->spool.torn) {
     nas_text_put(why.msg, sizeof why.msg, "%lld torn results were left out", (long long)f->spool.torn);
     nas_text_put(why.where, sizeof why.where, "%s", f->folder);

@@ -23,7 +23,7 @@ void nas_ledger_free(nas_ledger *l) {
 }
 
 static nas_status add(nas_ledger *l, const nas_entry *e, nas_err *err) {
-  if (l->n == l->cap) {
+  if (l->n == l->cap || !l->entries) {
     size_t cap = l->cap ? 2 * l->cap : 32;
     nas_entry *grown = realloc(l->entries, cap * sizeof *grown);
     if (!grown) return nas_fail_memory(err, "what is to be written");
@@ -39,7 +39,7 @@ nas_status nas_ledger_ask(nas_ledger *l, nas_open_trial *trial, uint64_t asked_a
 }
 
 nas_status nas_ledger_start(nas_ledger *l, nas_open_trial *trial, nas_err *err) {
-  nas_entry *last = l->n ? &l->entries[l->n - 1] : NULL;
+  nas_entry *last = l->entries && l->n ? &l->entries[l->n - 1] : NULL;
   if (last && last->kind == NAS_ENTRY_ASK && last->trial == trial) {
     last->attempt = trial->attempt;
     last->worker = trial->worker;

@@ -121,7 +121,7 @@ static nas_status make_room(nas_worker *w, nas_err *err) {
   size_t cap = w->cap ? 2 * w->cap : 4;
   queued *grown = malloc(cap * sizeof *grown);
   if (!grown) return nas_fail_memory(err, "trials that wait");
-  for (size_t i = 0; i < w->n; i++) grown[i] = *at(w, i);
+  for (size_t i = 0; i < w->n && w->cap; i++) grown[i] = *at(w, i);
   free(w->queue);
   w->queue = grown;
   w->first = 0;

@@ -85,6 +85,7 @@ static line line_of(int64_t width, int64_t shift) {
 static void patch(const nas_call *c, const chunk *k, float *x, float *patches, bool add) {
   const nas_kuramoto_options *o = c->prepared;
   int64_t h = c->site.out.h, w = c->site.out.w;
+  if (!patches || !x) return;
   if (!add) memset(patches, 0, (size_t)(k->taps * k->all) * sizeof *patches);
   for (int64_t row = 0; row < k->channels * k->taps; row++) {
     int64_t tap = row % k->taps, down = tap / o->kernel - o->kernel / 2;

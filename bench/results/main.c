@@ -62,7 +62,7 @@ static nas_status run(const experiment *e, const char *data_dirs, int first, int
   if (e->run != run_kan_fit) status = print_size(e, data->task, err);
   double begin = wall_clock();
   for (int s = 0; s < seeds && status == NAS_OK; s++) {
-    status = e->run(e, data, (uint64_t)(first + s), values[s], err);
+    status = e->run(e, data, (uint64_t)first + (uint64_t)s, values[s], err);
     if (status != NAS_OK) break;
     printf("seed %d:", first + s);
     for (int f = 0; f < FIGURES_MAX && e->figures[f].name; f++) printf(" %.5g", values[s][f]);

@@ -210,7 +210,7 @@ static void copy_rows(float *to, int64_t to_row, const float *from, bool positiv
 }
 
 static void column_sums(float *sum, const float *x, int64_t rows, int64_t channels) {
-  float room[PERIOD_MAX];
+  float room[PERIOD_MAX] = {0};
   int64_t period = period_of(channels), n = rows * channels, i = 0;
   float *wide = period == channels ? sum : room;
   for (int64_t k = 0; k < period; k++) wide[k] = 0;
@@ -249,7 +249,7 @@ static void matrix_product(float *y, const float *a, const float *b, int64_t m, 
 }
 
 static void center(float *y, const float *x, bool positive, const float *mean, int64_t rows, int64_t channels) {
-  float room[PERIOD_MAX];
+  float room[PERIOD_MAX] = {0};
   int64_t period = period_of(channels), n = rows * channels, i = 0;
   const float *m = spread(mean, channels, period, room);
   for (; i + period <= n; i += period)
