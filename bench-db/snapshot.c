@@ -38,7 +38,7 @@ nas_status nas_db_snapshot(nas_db *db, const char *path, nas_err *err) {
   if (fd < 0) return nas_fail_errno(err, errno, path, "cannot create a snapshot in this folder");
   struct stat st;
   fchmod(fd, stat(db->path, &st) == 0 ? st.st_mode & 0666 : 0600);
-  close(fd); /* VACUUM INTO takes an empty file */
+  close(fd);                             /* VACUUM INTO takes an empty file */
   bool reader = db->mode == NAS_DB_READ; /* whose guard would refuse the new file too */
   if (reader) sqlite3_exec(db->sqlite, "PRAGMA query_only = OFF", NULL, NULL, NULL);
   nas_status status = vacuum_into(db, temporary, err);
