@@ -88,12 +88,13 @@ nas_status nas_cmd_help(nas_cli *cli, int argc, const char **argv, nas_err *err)
   const nas_flag flags[] = {{"man", 0, NAS_FLAG_SWITCH, &man, NULL, "print the man page (roff)"},
                             {"completion", 0, NAS_FLAG_SWITCH, &completion, NULL, "print the bash completion script"},
                             {0}};
-  const nas_usage usage = {"[COMMAND [VERB] | exit-codes]", 0, 2, flags, NULL};
+  const nas_usage usage = {"[COMMAND [VERB] | campaign | exit-codes]", 0, 2, flags, NULL};
   NAS_TRY(nas_cli_parse(cli, argc, argv, &usage, &done, err));
   if (done) return NAS_OK;
   if (man) return print_man_page(err);
   if (completion) return nas_cli_print(completion_script, err);
   if (cli->n_args == 0) return nas_help_program(err);
+  if (strcmp(cli->args[0], "campaign") == 0) return nas_help_campaign(err);
   if (strcmp(cli->args[0], "exit-codes") == 0) return print_exit_codes(cli, err);
   for (const nas_command *c = nas_commands(); c->name && cli->n_args == 2; c++)
     if (strcmp(c->name, cli->args[0]) == 0) {

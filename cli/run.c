@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "jobs/slurm.h"
 #include "jobs/supervise.h"
 
 nas_status nas_cli_campaign(nas_cli *cli, nas_campaign *campaign, nas_err *err) {
@@ -68,14 +69,45 @@ static nas_status run(nas_cli *cli, const nas_supervise_options *given, nas_err 
   return status;
 }
 
+/* Prints a batch script that will do the same. */
+static nas_status print_script(nas_cli *cli, nas_slurm_options *o, nas_err *err) {
+  nas_campaign campaign;
+  nas_str out = {0};
+  char path[160];
+  char(*texts)[544] = NULL;
+  const char **arguments = NULL;
+  nas_slurm_options mine = *o;
+  NAS_TRY(nas_cli_campaign(cli, &campaign, err));
+  nas_text_put(path, sizeof path, "%s.db", campaign.name);
+  if (!mine.db) mine.db = path;
+  mine.program = "nascent";
+  mine.file = cli->args[0];
+  nas_status status = pass_on(cli, &texts, &arguments, err);
+  if (status == NAS_OK) {
+    mine.arguments = arguments + 1;
+    status = nas_slurm_script(&campaign, &mine, &out, err);
+  }
+  if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
+  nas_str_free(&out);
+  free(texts);
+  free(arguments);
+  nas_campaign_free(&campaign);
+  return status;
+}
+
 nas_status nas_cmd_run(nas_cli *cli, int argc, const char **argv, nas_err *err) {
   nas_supervise_options o = {.ranks = 2, .restarts = 5, .silence = 60};
+  nas_slurm_options slurm = {.tasks = 10};
   bool done;
   const nas_flag flags[] = {
       {"ranks", 'n', NAS_FLAG_INT, &o.ranks, "RANKS", "MPI processes: one coordinates, the others evaluate (2)"},
       {"db", 0, NAS_FLAG_TEXT, &o.db, "FILE", "the table (default: the campaign's name.db)"},
       {"hostfile", 0, NAS_FLAG_TEXT, &o.hostfile, "FILE", "nodes to run on, as mpirun takes them"},
       {"restarts", 0, NAS_FLAG_INT, &o.restarts, "N", "give up after N restarts without a new result (5)"},
+      {"slurm", 0, NAS_FLAG_TEXT, &slurm.kind, "KIND", "print a batch script instead: single, requeue, array, merge"},
+      {"time", 0, NAS_FLAG_TEXT, &slurm.time, "TIME", "walltime for that script, such as 12:00:00"},
+      {"partition", 0, NAS_FLAG_TEXT, &slurm.partition, "NAME", "partition for that script"},
+      {"tasks", 0, NAS_FLAG_INT, &slurm.tasks, "N", "jobs of an array (10)"},
       {"silence", 0, NAS_FLAG_REAL, &o.silence, "SECONDS", "kill a run that shows no heartbeat for so long (60)"},
       {0}};
   const nas_usage usage = {
@@ -90,5 +122,7 @@ nas_status nas_cmd_run(nas_cli *cli, int argc, const char **argv, nas_err *err) 
     return nas_fail(err, NAS_E_USAGE, "-n", "the number of ranks must be from 1 to %d", 1 << 20);
   if (o.restarts < 0 || !(o.silence > 0))
     return nas_fail(err, NAS_E_USAGE, NULL, "--restarts and --silence are positive");
-  return run(cli, &o, err);
+  slurm.ranks = o.ranks;
+  slurm.db = o.db;
+  return slurm.kind ? print_script(cli, &slurm, err) : run(cli, &o, err);
 }
