@@ -242,18 +242,13 @@ static nas_open_trial *first_waiting(nas_coordinator *c) {
 
 nas_status nas_coordinator_note(nas_coordinator *c, const char *kind, nas_open_trial *t, int worker, nas_err *err,
                                 const char *fmt, ...) {
-  nas_str text = {0};
   char line[1800];
   va_list args;
   va_start(args, fmt);
   vsnprintf(line, sizeof line, fmt, args);
   va_end(args);
-  nas_str_add(&text, line);
-  nas_status status = nas_str_check(&text, err);
-  if (status == NAS_OK) status = nas_ledger_event(&c->ledger, kind, t, worker, nas_str_text(&text), err);
   nas_rank_log_write(&c->log, kind, t ? t->id : 0, t ? (int64_t)t->number : -1, t ? t->attempt : -1, line);
-  nas_str_free(&text);
-  return status;
+  return nas_ledger_event(&c->ledger, kind, t, worker, line, err);
 }
 
 nas_status nas_coordinator_post(nas_coordinator *c, int worker, nas_message_kind kind, nas_parcel **out, nas_err *err) {
