@@ -1,10 +1,23 @@
 /* What would a run do? */
 #include "jobs/coordinator.h"
 
+/* All that a run opens but the table. */
+static nas_status open_parts(nas_coordinator *c, nas_err *err) {
+  NAS_TRY(nas_setup_open(&c->setup, c->campaign, err));
+  return nas_coordinator_open_strategy(c, true, err);
+}
+
 nas_status nas_campaign_check(const nas_campaign *campaign, nas_err *err) {
   nas_coordinator c = {.campaign = campaign};
-  nas_status status = nas_setup_open(&c.setup, campaign, err);
-  if (status == NAS_OK) status = nas_coordinator_open_strategy(&c, true, err);
+  nas_status status = open_parts(&c, err);
+  nas_coordinator_close(&c);
+  return status;
+}
+
+nas_status nas_campaign_preview(const nas_campaign *campaign, nas_str *out, nas_err *err) {
+  nas_coordinator c = {.campaign = campaign};
+  nas_status status = open_parts(&c, err);
+  if (status == NAS_OK) status = nas_strategy_preview(c.strategy, out, err);
   nas_coordinator_close(&c);
   return status;
 }

@@ -1,4 +1,4 @@
-/* Notes of the strategy, on their way to the table; and what it would send before there is any. */
+/* Notes of the strategy, on their way to the table. */
 #include "jobs/transcript.h"
 
 nas_status nas_transcript_take(void *coordinator, const nas_note *note, nas_err *err) {
@@ -28,13 +28,4 @@ void nas_transcript_of(const nas_notes *all, uint64_t number, const nas_note **f
   }
   *first = all->rows ? all->rows + low : NULL;
   for (*n = 0; low + *n < all->n && all->rows[low + *n].number == number;) ++*n;
-}
-
-nas_status nas_campaign_preview(const nas_campaign *campaign, nas_str *out, nas_err *err) {
-  nas_coordinator c = {.campaign = campaign};
-  nas_status status = nas_setup_open(&c.setup, campaign, err);
-  if (status == NAS_OK) status = nas_coordinator_open_strategy(&c, true, err);
-  if (status == NAS_OK) status = nas_strategy_preview(c.strategy, out, err);
-  nas_coordinator_close(&c);
-  return status;
 }
