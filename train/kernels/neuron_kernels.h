@@ -33,7 +33,7 @@ typedef struct nas_spline {
   float *scratch; /* nas_spline_scratch numbers */
 } nas_spline;
 
-enum { NAS_SPLINE_CHUNK = 64, NAS_SPLINE_ORDER_MAX = 8, NAS_SPLINE_TILE_MAX = 64 + 3 * NAS_SPLINE_ORDER_MAX + 1 };
+enum { NAS_SPLINE_CHUNK = 256, NAS_SPLINE_ORDER_MAX = 8, NAS_SPLINE_TILE_MAX = 64 + 3 * NAS_SPLINE_ORDER_MAX + 1 };
 static inline int64_t nas_spline_width(int64_t out) { return (out + 15) / 16 * 16; }
 static inline int64_t nas_spline_tile_rows(int64_t grid, int64_t order) { return grid + 3 * order + 1; }
 static inline int64_t nas_spline_scratch(int64_t out, int64_t grid, int64_t order) {

@@ -37,7 +37,7 @@ static room room_of(const nas_spline *s) {
 /* Inputs i.. of n rows from `row` on, turned; zeros where there is none. */
 static void turn(const nas_spline *s, const room *m, int64_t row, int64_t n, int64_t i) {
   int64_t inputs = s->in - i < 16 ? s->in - i : 16;
-  for (int64_t r = 0; r < CHUNK; r++)
+  for (int64_t r = 0; r < (n + 15) / 16 * 16; r++)
     for (int64_t k = 0; k < 16; k++) m->x[k * CHUNK + r] = r < n && k < inputs ? s->x[(row + r) * s->in + i + k] : 0;
 }
 
@@ -70,8 +70,8 @@ INLINE void evaluate(const nas_spline *s, const room *m, const float *x, int64_t
   }
 }
 
-static void evaluate_rows(const nas_spline *s, const room *m, int64_t k) {
-  for (int64_t r = 0; r < CHUNK; r += 16)
+static void evaluate_rows(const nas_spline *s, const room *m, int64_t n, int64_t k) {
+  for (int64_t r = 0; r < n; r += 16)
     if (s->order == 3) evaluate(s, m, m->x + k * CHUNK, r, 3);
     else evaluate(s, m, m->x + k * CHUNK, r, s->order);
 }
@@ -113,7 +113,7 @@ void NAS_PER_ISA(spline_forward)(const nas_spline *s) {
     clear(m.rows, n * m.width);
     for (int64_t i = 0; i < s->in; i++) {
       if (i % 16 == 0) turn(s, &m, row, n, i);
-      evaluate_rows(s, &m, i % 16);
+      evaluate_rows(s, &m, n, i % 16);
       weigh(s, &m, i);
       if (s->order == 3) add_input(&m, n, 3);
       else add_input(&m, n, s->order);
@@ -212,7 +212,7 @@ static void finish_dx(const nas_spline *s, const room *m, int64_t row, int64_t n
 
 static void backward_input(const nas_spline *s, const room *m, int64_t row, int64_t n, int64_t i) {
   if (i % 16 == 0) turn(s, m, row, n, i);
-  evaluate_rows(s, m, i % 16);
+  evaluate_rows(s, m, n, i % 16);
   sum_all(s, m, n);
   finish_weights(s, m, i, row == 0);
   if (!s->dx) return;
