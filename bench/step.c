@@ -35,7 +35,7 @@ static const network networks[] = {
 
 typedef struct settings {
   char *arch, *only, *peer, *python;
-  int batch, channels, cells, size, in, steps, rounds, processes, json, smoke, cpu, bf16, small;
+  int batch, channels, cells, size, in, steps, rounds, processes, json, smoke, cpu, bf16, small, keep;
   double memory;      /* MiB that a plan may take; 0: any */
   double peak, triad; /* of one core: GFLOP/s and GB/s */
 } settings;
@@ -112,7 +112,7 @@ static nas_status trainee_new(const settings *s, const char *arch_text, trainee 
                                 .mode = NAS_TRAIN,
                                 .bf16 = s->bf16 != 0,
                                 .memory_limit = (int64_t)(s->memory * 1048576),
-                                .recompute = s->memory > 0};
+                                .recompute = !s->keep};
   NAS_TRY(nas_plan_new(t->model, &how, &t->plan, err));
   NAS_TRY(nas_optimiser_find("sgd", &t->sgd, err));
   t->momentum = nas_aligned_new(nas_model_params(t->model) * (int64_t)sizeof *t->momentum);
@@ -315,6 +315,7 @@ int main(int argc, const char **argv) {
       {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.in, 0, "channels of an image", "N"},
       {"small", 0, POPT_ARG_INT, &s.small, 0, "small networks on N x N x 1 images: --channels 8 --cells 1 --in 1", "N"},
       {"memory", 0, POPT_ARG_DOUBLE, &s.memory, 0, "MiB that a plan may take; it then does some work twice", "MIB"},
+      {"no-recompute", 0, POPT_ARG_NONE, &s.keep, 0, "keep all that the backward pass reads, however large", NULL},
       {"steps", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.steps, 0, "timed steps of each round", "N"},
       {"rounds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.rounds, 0, "rounds, ours and the peer in turn", "N"},
       {"processes", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.processes, 0, "of ours side by side", "N"},

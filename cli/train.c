@@ -308,7 +308,8 @@ nas_status nas_cmd_train(nas_cli *cli, int argc, const char **argv, nas_err *err
       {"checkpoint", 0, NAS_FLAG_TEXT, &s.checkpoint, "FILE", "go on from FILE where it exists; save to it"},
       {"memory", 0, NAS_FLAG_TEXT, &s.memory, "SIZE",
        "train within this; slower where that must be, refused where it cannot"},
-      {"no-recompute", 0, NAS_FLAG_SWITCH, &s.no_recompute, NULL, "with --memory: rather refuse than be slower"},
+      {"no-recompute", 0, NAS_FLAG_SWITCH, &s.no_recompute, NULL,
+       "never compute anything twice to take less memory; with --memory rather refuse"},
       {"seconds", 0, NAS_FLAG_TEXT, &s.seconds, "TIME", "stop after this time"},
       {0}};
   nas_str details = {0};

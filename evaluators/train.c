@@ -11,7 +11,8 @@ static const nas_option options[] = {
     NAS_OPT_SECONDS(train_options, checkpoint_every, "checkpoint-every", "60", 0, 1e9,
                     "time between checkpoints where they are kept; 0 = after each epoch"),
     NAS_OPT_FLAG(train_options, recompute, "recompute", "true",
-                 "where trial.memory would not do: compute parts of the forward pass twice, to the same bits"),
+                 "where trial.memory would not do, or a lot is needed: compute parts of the forward pass twice, to the "
+                 "same bits"),
     NAS_OPT_END};
 
 static nas_status evaluate(const void *values, const nas_eval_request *r, nas_result *result, nas_err *err) {

@@ -1,16 +1,30 @@
 /* Memory for time (T. Chen et al., Training deep nets with sublinear memory cost, 2016). The forward steps are cut into
- * segments. Of the first segments only what later ones read is kept; what else their backward pass looks at is made
- * again by running their forward steps once more just before it. How many segments, and how many of them are dropped,
- * is tried: of all plans that keep the limit the one that repeats least work is taken. */
+ * segments. Of some segments only what later ones read is kept; what else their backward pass looks at is made again by
+ * running their forward steps once more just before it: first what is cheap for its size (sums, pools, 1x1
+ * convolutions), from the first segment on, and when that is all dropped the rest, in the same order. How many segments
+ * and how much of them is dropped is tried: of all plans that keep the limit the one that repeats least work is taken.
+ * Below the limit a large plan is made smaller too, as long as that repeats little (NAS_PLAN_TARGET). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "train/plan_internal.h"
 
-/* One way to divide: segments 0..dropped-1 are made again. */
+/* What is cheap: bytes of memory traffic that making one byte costs at most. */
+static const double CHEAP = 10;
+
+/* One way to divide. All segments but the last share the first `reach` / REACH of all bytes evenly. `level` of 0..2
+ * (segments - 1): what is cheap in the first `level` segments is made again; beyond segments - 1, which is all of that,
+ * the rest of the first segments too. */
 typedef struct division {
-  int32_t segments, dropped;
+  int32_t segments, level, reach;
 } division;
+
+enum { REACH = 64 };
+/* All segments alike. */
+static int32_t even_reach(int32_t segments) { return REACH * (segments - 1) / segments; }
+
+static int32_t cheap_segments(division d) { return d.level < d.segments ? d.level : d.segments - 1; }
+static int32_t whole_segments(division d) { return d.level - cheap_segments(d); }
 
 typedef struct fitting {
   nas_plan *p;
@@ -21,6 +35,8 @@ typedef struct fitting {
   int64_t *crossing;  /* bytes that are alive there, of values made before and read after */
   int64_t *made;      /* bytes of values made before each step */
   double *cost, work; /* of each step, and of all */
+  bool *dear;         /* of each step: not cheap */
+  int64_t goal;       /* bytes that are few enough */
   int32_t *segment;   /* of each step, then `n_steps` for those that the gradient added */
   int32_t *owner;     /* of each buffer: the segment that makes it, or -1 */
   bool *keep, *need;  /* of each buffer */
@@ -34,6 +50,7 @@ static void free_fitting(fitting *f) {
   free(f->crossing);
   free(f->made);
   free(f->cost);
+  free(f->dear);
   free(f->segment);
   free(f->owner);
   free(f->keep);
@@ -69,6 +86,18 @@ static double cost_of(fitting *f, int32_t step) {
   for (int32_t i = 0; s->fan && i < s->call.n_branches; i++) macs += branch_macs(s->call.branch[i]);
   nas_plan_visit(f->p, (nas_instruction){step, false}, add_bytes, (void *[]){f, &bytes});
   return bytes + macs / 2;
+}
+
+static void add_made(void *arg, int32_t buffer, nas_access access) {
+  fitting *f = ((void **)arg)[0];
+  double *bytes = ((void **)arg)[1];
+  if (access == NAS_WRITE) *bytes += (double)f->p->buffers[buffer].bytes;
+}
+
+static bool is_dear(fitting *f, int32_t step) {
+  double bytes = 0;
+  nas_plan_visit(f->p, (nas_instruction){step, false}, add_made, (void *[]){f, &bytes});
+  return f->cost[step] > CHEAP * bytes;
 }
 
 typedef struct range {
@@ -111,6 +140,7 @@ static nas_status look_at_steps(fitting *f, nas_err *err) {
     for (size_t b = 0; b < n; b++) r.first_write[b] = r.last_write[b] = r.last_read[b] = -1;
     for (r.step = 0; r.step < f->n_steps; r.step++) {
       f->work += f->cost[r.step] = cost_of(f, r.step);
+      f->dear[r.step] = is_dear(f, r.step);
       nas_plan_visit(p, (nas_instruction){r.step, false}, note_range, &r);
     }
     find_cuts(f, &r);
@@ -131,14 +161,15 @@ static nas_status start(fitting *f, nas_plan *p, nas_err *err) {
   f->crossing = calloc(steps, sizeof *f->crossing);
   f->made = calloc(steps, sizeof *f->made);
   f->cost = calloc(steps, sizeof *f->cost);
+  f->dear = calloc(steps, sizeof *f->dear);
   f->segment = calloc(steps, sizeof *f->segment);
   f->owner = calloc(buffers, sizeof *f->owner);
   f->keep = calloc(buffers, sizeof *f->keep);
   f->need = calloc(buffers, sizeof *f->need);
   f->whole = calloc(buffers, sizeof *f->whole);
   f->again = calloc(steps, sizeof *f->again);
-  if (!f->program || !f->cuts || !f->crossing || !f->made || !f->cost || !f->segment || !f->owner || !f->keep ||
-      !f->need || !f->whole || !f->again)
+  if (!f->program || !f->cuts || !f->crossing || !f->made || !f->cost || !f->dear || !f->segment || !f->owner ||
+      !f->keep || !f->need || !f->whole || !f->again)
     return nas_fail_memory(err, "a plan");
   memcpy(f->program, p->program, (size_t)p->n_program * sizeof *f->program);
   return look_at_steps(f, err);
@@ -146,16 +177,17 @@ static nas_status start(fitting *f, nas_plan *p, nas_err *err) {
 
 /* ---- a division ---- */
 
-/* Segments of about equal bytes, each beginning where little is alive: of the cuts that are nearer to its ideal place
- * than to the next one's, that with the least crossing it. Gives how many there are, which may be fewer. */
-static int32_t divide(fitting *f, int32_t segments) {
-  int64_t all = f->made[f->n_steps - 1];
+/* Each segment begins where little is alive: of the cuts that are nearer to its ideal place than to the next one's, at
+ * that with the least crossing it. Gives how many there are, which may be fewer. */
+static int32_t divide(fitting *f, division d) {
+  int32_t segments = d.segments;
+  double each = (double)f->made[f->n_steps - 1] * d.reach / REACH / (segments > 1 ? segments - 1 : 1);
   int32_t begins = 0, number = 0;
   for (int32_t k = 1; k < segments; k++) {
-    int64_t from = all * (2 * k - 1) / (2 * segments), to = all * (2 * k + 1) / (2 * segments);
+    double from = each * (k - 0.5), to = each * (k + 0.5);
     int32_t best = -1;
     for (int32_t c = 0; c < f->n_cuts; c++) {
-      int64_t at = f->made[f->cuts[c]];
+      double at = (double)f->made[f->cuts[c]];
       if (f->cuts[c] <= begins || at < from || at > to) continue;
       if (best < 0 || f->crossing[c] < f->crossing[best]) best = c;
     }
@@ -209,9 +241,15 @@ static void repeat_segment(fitting *f, int32_t segment) {
   }
 }
 
+static void mark_keep(void *arg, int32_t buffer, nas_access access) {
+  fitting *f = arg;
+  if (access == NAS_WRITE) f->keep[buffer] = true;
+}
+
 /* From the last segment to the first: what later ones read decides what is kept of earlier ones. */
-static void decide(fitting *f, int32_t dropped) {
+static void decide(fitting *f, division d) {
   nas_plan *p = f->p;
+  int32_t dropped = cheap_segments(d), whole = whole_segments(d);
   memset(f->keep, 0, (size_t)p->n_buffers);
   memset(f->need, 0, (size_t)p->n_buffers);
   memset(f->whole, 0, (size_t)p->n_buffers);
@@ -220,6 +258,8 @@ static void decide(fitting *f, int32_t dropped) {
   for (int32_t s = 0; s < f->n_steps; s++)
     nas_plan_visit(p, (nas_instruction){s, false}, mark_owner, &(marking){f, f->segment[s], s});
   f->keep[p->logits] = true;
+  for (int32_t s = 0; s < f->n_steps; s++)
+    if (f->segment[s] >= whole && f->dear[s]) nas_plan_visit(p, (nas_instruction){s, false}, mark_keep, f);
   int32_t i = p->n_forward;
   for (int32_t k = f->segment[f->n_steps - 1]; k >= 0; k--) {
     for (; i < f->n_program && (!f->program[i].backward || f->segment[f->program[i].step] == k); i++)
@@ -255,63 +295,95 @@ static nas_status write_program(fitting *f, int32_t dropped, nas_err *err) {
 /* False in *possible where the division would drop the last segment, whose values the loss and the backward pass find
  * in place. */
 static nas_status apply(fitting *f, division d, bool *possible, nas_err *err) {
-  *possible = divide(f, d.segments) > d.dropped;
+  *possible = divide(f, d) > cheap_segments(d);
   if (!*possible) return NAS_OK;
   NAS_TRY(nas_plan_recompute(f->p, f->segment, err));
-  decide(f, d.dropped);
-  NAS_TRY(write_program(f, d.dropped, err));
+  decide(f, d);
+  NAS_TRY(write_program(f, cheap_segments(d), err));
   return nas_plan_place(f->p, err);
 }
 
-/* The best division so far: fits before one that does not, then less work, then less memory. */
+/* The best division so far. */
 typedef struct choice {
   division division;
-  bool fits;
   double work;
   int64_t bytes;
 } choice;
 
-static bool is_better(const choice *a, const choice *b) {
-  if (a->fits != b->fits) return a->fits;
-  if (!a->fits || a->work == b->work) return a->bytes < b->bytes;
-  return a->work < b->work;
+static bool fits(const fitting *f, const choice *c) {
+  return f->p->options.memory_limit <= 0 || c->bytes <= f->p->options.memory_limit;
 }
 
-static nas_status try_division(fitting *f, division d, choice *best, bool *fits, nas_err *err) {
+/* What fits before what does not; then what repeats little before what repeats much. Of what repeats little, enough is
+ * enough: less work when both reach the goal, else less memory. */
+static bool is_better(const fitting *f, const choice *a, const choice *b) {
+  if (fits(f, a) != fits(f, b)) return fits(f, a);
+  if (!fits(f, a)) return a->bytes < b->bytes;
+  bool little = a->work <= NAS_PLAN_SHARE, enough = a->bytes <= f->goal && b->bytes <= f->goal;
+  if (little != (b->work <= NAS_PLAN_SHARE)) return little;
+  return (enough || !little) && a->work != b->work ? a->work < b->work : a->bytes < b->bytes;
+}
+
+/* *now: what came of it; its bytes are 0 when the division is not possible. */
+static nas_status try_division(fitting *f, division d, choice *best, choice *now, nas_err *err) {
   bool possible;
-  *fits = false;
+  *now = (choice){.division = d};
   NAS_TRY(apply(f, d, &possible, err));
   if (!possible) return NAS_OK;
-  int64_t bytes = nas_plan_bytes(f->p);
-  choice now = {d, bytes <= f->p->options.memory_limit, f->p->recomputed, bytes};
-  *fits = now.fits;
-  if (is_better(&now, best)) *best = now;
+  *now = (choice){d, f->p->recomputed, nas_plan_bytes(f->p)};
+  if (is_better(f, now, best)) *best = *now;
   return NAS_OK;
 }
 
-/* The fewest dropped segments that fit are found by halving: each one more takes less memory. */
-static nas_status choose_dropped(fitting *f, int32_t segments, choice *best, nas_err *err) {
-  bool fits;
-  int32_t low = 0, high = segments - 1; /* low does not fit */
-  NAS_TRY(try_division(f, (division){segments, high}, best, &fits, err));
-  while (fits && high - low > 1) {
-    int32_t middle = (low + high) / 2;
-    bool here;
-    NAS_TRY(try_division(f, (division){segments, middle}, best, &here, err));
-    if (here) high = middle;
-    else low = middle;
+static bool is_small(const fitting *f, const choice *c) { return c->bytes <= f->goal; }
+static bool keeps_limit(const fitting *f, const choice *c) { return c->bytes <= f->p->options.memory_limit; }
+static bool is_much(const fitting *f, const choice *c) {
+  (void)f;
+  return c->work > NAS_PLAN_SHARE;
+}
+
+/* Between two divisions that differ in level or reach, of which the farther takes less memory and more work: halves
+ * what is between them until they are neighbours. `far` says that one is as far as one should go, or farther. */
+static nas_status halve(fitting *f, division near, division farther, bool (*far)(const fitting *f, const choice *c),
+                        choice *best, nas_err *err) {
+  while (farther.level - near.level > 1 || farther.reach - near.reach > 1) {
+    division middle = {near.segments, (near.level + farther.level) / 2, (near.reach + farther.reach) / 2};
+    choice here;
+    NAS_TRY(try_division(f, middle, best, &here, err));
+    if (!here.bytes || far(f, &here)) farther = middle;
+    else near = middle;
   }
   return NAS_OK;
 }
 
+static nas_status search(fitting *f, division near, division farther, choice *best, nas_err *err) {
+  choice all;
+  NAS_TRY(try_division(f, farther, best, &all, err));
+  if (!all.bytes) return NAS_OK;
+  if (is_small(f, &all)) NAS_TRY(halve(f, near, farther, is_small, best, err));
+  if (keeps_limit(f, &all) && f->goal < f->p->options.memory_limit)
+    NAS_TRY(halve(f, near, farther, keeps_limit, best, err));
+  return is_much(f, &all) ? halve(f, near, farther, is_much, best, err) : NAS_OK;
+}
+
+/* Segments alike, more and more of them dropped; and few that are dropped whole, reaching farther and farther. */
+static nas_status search_segments(fitting *f, int32_t n, choice *best, nas_err *err) {
+  int32_t even = even_reach(n), all = 2 * (n - 1);
+  NAS_TRY(search(f, (division){n, 0, even}, (division){n, all, even}, best, err));
+  return n <= 8 ? search(f, (division){n, all, 0}, (division){n, all, REACH - 1}, best, err) : NAS_OK;
+}
+
 nas_status nas_plan_fit(nas_plan *p, nas_err *err) {
-  int64_t bytes = nas_plan_bytes(p);
-  if (p->options.memory_limit <= 0 || bytes <= p->options.memory_limit) return NAS_OK;
+  int64_t bytes = nas_plan_bytes(p), limit = p->options.memory_limit;
+  int64_t goal = bytes * 2 / 3 > NAS_PLAN_TARGET ? bytes * 2 / 3 : NAS_PLAN_TARGET;
+  if (limit > 0 && limit < goal) goal = limit;
+  if (bytes <= goal) return NAS_OK;
   fitting f;
-  choice best = {{1, 0}, false, 0, bytes};
+  choice best = {{1, 0, 0}, 0, bytes};
   bool possible;
   nas_status status = start(&f, p, err);
-  for (int32_t n = 2; status == NAS_OK && n <= f.n_cuts; n += 1 + n / 4) status = choose_dropped(&f, n, &best, err);
+  f.goal = goal;
+  for (int32_t n = 2; status == NAS_OK && n <= f.n_cuts; n += 1 + n / 4) status = search_segments(&f, n, &best, err);
   if (status == NAS_OK) status = apply(&f, best.division, &possible, err);
   free_fitting(&f);
   return status;

@@ -66,6 +66,11 @@ const nas_tensor_info *nas_model_tensors(const nas_model *m, size_t *n);
 
 /* ---- plan: memory and kernels for one batch size ---- */
 
+/* Plans that may repeat work and take more than TARGET bytes come down to that, or by a third, if it takes no more than
+ * SHARE of a forward pass (which is about a third of a step); else as far as SHARE takes them. */
+#define NAS_PLAN_TARGET ((int64_t)192 << 20)
+#define NAS_PLAN_SHARE  0.25
+
 typedef enum nas_mode { NAS_TRAIN, NAS_EVAL } nas_mode;
 
 typedef struct nas_plan_options {
@@ -73,7 +78,8 @@ typedef struct nas_plan_options {
   nas_mode mode;          /* NAS_EVAL plans have no backward pass and no saved values */
   bool reference;         /* plain kernels only (the oracle); always so for f64 models */
   int64_t memory_limit;   /* bytes that model plus plan may take; 0 = none. More -> NO_MEMORY with both numbers */
-  bool recompute;         /* training: rather than that, run parts of the forward pass again in the backward pass */
+  bool recompute;         /* training: rather than that, run parts of the forward pass again in the backward pass; also,
+                             a little, when it is merely large (NAS_PLAN_TARGET) */
   double label_smoothing; /* share of the target spread evenly over all classes; 0 = none */
   bool bf16;              /* training multiplies in bf16 where a batch norm follows; sums and weights stay f32 */
   bool input_gradient;    /* also compute the gradient of the image (nas_plan_input_gradient) */

@@ -144,8 +144,8 @@ static nas_status measure(training *t, int64_t *bytes, nas_err *err) {
   for (int i = 0; i < t->n_plans; i++) {
     nas_plan_options *o = &t->plans[i].options;
     int64_t peak, batch = batch_bytes(t, o->batch), rest = limit - fixed + batch;
-    o->recompute = t->job->recompute && limit > 0 && o->mode == NAS_TRAIN;
-    if (o->recompute) o->memory_limit = rest > 0 ? rest : 1;
+    o->recompute = t->job->recompute && o->mode == NAS_TRAIN;
+    if (o->recompute && limit > 0) o->memory_limit = rest > 0 ? rest : 1;
     NAS_TRY(nas_plan_measure(t->model, o, &peak, err));
     if (peak - batch <= shared) continue;
     shared = peak - batch;

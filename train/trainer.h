@@ -27,8 +27,8 @@ typedef struct nas_train_job {
   uint64_t seed;
   int32_t epochs;       /* stop after this epoch of the recipe's schedule; 0 = at its end */
   int64_t memory_limit; /* bytes; 0 = none; a training that needs more is `rejected` before anything is allocated */
-  bool recompute; /* where it would need more: run parts of the forward pass again instead of keeping what they made;
-                     same bits, more time; rejected only when that is not enough */
+  bool recompute; /* where it would need more, or much (NAS_PLAN_TARGET): run parts of the forward pass again instead of
+                     keeping what they made; same bits, more time; rejected only when that is not enough */
   double seconds_limit;    /* 0 = none; of the whole training, resumed parts included; checked between batches ->
                               `timeout` */
   const char *checkpoint;  /* path to save to and to resume from, or NULL; a finished training leaves it in place, and
@@ -44,19 +44,12 @@ typedef struct nas_train_job {
   void *arg;
 } nas_train_job;
 
-/* Fills `result` (outcome, curve, metrics). Metrics: params and macs of the whole description, match_ratio of matched
-neurons, peak_bytes (plans,
-<<<<<<< HEAD
- * parameters, optimiser), seconds (of parts before an interruption too), epochs (finished), train_images (seen, over
- * all epochs); latency (seconds per image
- * of an evaluation, at eval-batch, in the fastest epoch), resumed_epochs where a checkpoint brought whole epochs.
-`result` need not be
-=======
- * parameters, optimiser), seconds, epochs (finished), train_images (seen, over all epochs);
- * of a regression also train_rmse and valid_rmse, roots of the last losses (that of test_loss is for people only).
-`result` need not be
->>>>>>> caa45fe (wip)
- * initialised; free it with nas_result_free.
+/* Fills `result` (outcome, curve, metrics), which need not be initialised; free it with nas_result_free. Metrics:
+ * params and macs of the whole description, match_ratio of matched neurons, peak_bytes (plans, parameters, optimiser),
+ * seconds (of parts before an interruption too), epochs (finished), train_images (seen, over all epochs), latency
+ * (seconds per image of an evaluation, at eval-batch, in the fastest epoch), recomputed (share of the forward pass that
+ * is run again), resumed_epochs where a checkpoint brought whole epochs; of a regression also train_rmse and
+ * valid_rmse, roots of the last losses (that of test_loss is for people only).
  *
  * A training that diverged, was rejected, stopped, ran out of time or memory is NAS_OK with that outcome, its cause and
  * the epochs it finished. An error status is for what no training can mend: a network that does not fit the data, an

@@ -407,6 +407,30 @@ static void recomputation_keeps_limits_and_bits(void **state) {
   }
 }
 
+/* Without a limit: a plan of hundreds of MiB comes down by a third or to the target, a small one stays as it is. */
+static void large_plans_come_down(void **state) {
+  (void)state;
+  nas_graph *g;
+  nas_model *m;
+  int64_t small[2], large[2];
+  assert_ok(nas_graph_new((nas_shape){3, 8, 8}, &g, nas_test_err()));
+  nas_value v = relu_conv_bn(g, 0, 8, 3, 1, "stem");
+  for (int i = 0; i < 9; i++) v = cell(g, v, cells[0], i);
+  engine_close(g, engine_op1(g, "global_pool", v, (nas_attrs){0}, ""), 10);
+  assert_ok(nas_model_new(g, NAS_F32, &m, nas_test_err()));
+  for (int again = 0; again < 2; again++) {
+    nas_plan_options options = {.batch = 64, .mode = NAS_TRAIN, .recompute = again == 1};
+    assert_ok(nas_plan_measure(m, &options, &small[again], nas_test_err()));
+    options.batch = 4096;
+    assert_ok(nas_plan_measure(m, &options, &large[again], nas_test_err()));
+  }
+  assert_true(small[0] == small[1] && small[0] < NAS_PLAN_TARGET);
+  assert_true(large[0] > NAS_PLAN_TARGET && large[1] < large[0]);
+  assert_true(large[1] <= NAS_PLAN_TARGET || 10 * large[1] <= 8 * large[0]);
+  nas_model_free(m);
+  nas_graph_free(g);
+}
+
 /* A larger plan moves the arena under a smaller one, which must go on as if nothing had happened. */
 static void plans_share_one_arena(void **state) {
   (void)state;
@@ -452,4 +476,5 @@ NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(bf1
           NAS_CASE(two_runs_give_the_same_bits), NAS_CASE(initial_weights_follow_names_and_seed),
           NAS_CASE(dead_edges_cost_nothing), NAS_CASE(network_of_zeros_still_learns_its_bias),
           NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(recomputation_keeps_limits_and_bits),
-          NAS_CASE(plans_share_one_arena), NAS_CASE(evaluation_uses_running_statistics))
+          NAS_CASE(large_plans_come_down), NAS_CASE(plans_share_one_arena),
+          NAS_CASE(evaluation_uses_running_statistics))
