@@ -69,7 +69,7 @@ static nas_status info_verb(nas_cli *cli, int argc, const char **argv, nas_err *
 static nas_status check_one(const nas_strategy_type *type, const nas_settings *settings, const nas_space *space,
                             nas_table *t, int *failed, nas_err *err) {
   nas_conformance checks[NAS_CONFORMANCE_CHECKS];
-  NAS_TRY(nas_conformance_check(type, settings, space, checks, err));
+  NAS_TRY(nas_conformance_check(type, settings, space, NAS_CONFORMANCE_ASKS, checks, err));
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++) {
     nas_table_cell(t, "%s", type->name);
     nas_table_cell(t, "%s", checks[i].name);

@@ -1,7 +1,8 @@
 /* BOHB: the brackets of Hyperband, whose new architectures come from a pair of kernel densities (good and bad results
  * of the highest rung that has enough of them), save for a share drawn at random. All genes are categories: the kernel
- * is that of Aitchison and Aitken, the bandwidths follow the normal reference rule. (The published bandwidth factor
- * widens continuous parameters only and so has no place here.) */
+ * is that of Aitchison and Aitken, the bandwidths follow the normal reference rule. Candidates are drawn from the good
+ * density with all its bandwidths widened by a factor, as in the paper's section 3.2; no kernel is wider than the
+ * uniform distribution. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 typedef struct bohb_options {
   nas_rungs_options rungs;
   int64_t samples;
-  double random_fraction, min_bandwidth, good;
+  double random_fraction, min_bandwidth, bandwidth_factor, good;
 } bohb_options;
 
 static const nas_option options[] = {
@@ -21,6 +22,8 @@ static const nas_option options[] = {
     NAS_OPT_INT(bohb_options, samples, "samples", "64", 1, 100000, "draws from the good density that are compared"),
     NAS_OPT_REAL(bohb_options, random_fraction, "random-fraction", "0.3333", 0, 1, "share drawn without the model"),
     NAS_OPT_REAL(bohb_options, min_bandwidth, "min-bandwidth", "0.3", 0, 1, "least bandwidth of a kernel"),
+    NAS_OPT_REAL(bohb_options, bandwidth_factor, "bandwidth-factor", "3", 1, 1000,
+                 "how much wider the kernels are that candidates are drawn from"),
     NAS_OPT_REAL(bohb_options, good, "good", "0.15", 0, 1, "share of the results that are good"),
     NAS_OPT_END};
 
@@ -30,11 +33,12 @@ typedef struct bohb_data {
   size_t n, n_good;
 } bohb_data;
 
-/* A density: one kernel on each entry. same[g], other[g]: its factor where gene g agrees or not. */
+/* A density: one kernel on each entry. same[g], other[g]: its factor where gene g agrees or not. widest[g]: where the
+ * kernel is uniform. */
 typedef struct bohb_density {
   const nas_entry *const *entries;
   size_t n;
-  double bandwidth[NAS_GENES_MAX], same[NAS_GENES_MAX], other[NAS_GENES_MAX];
+  double bandwidth[NAS_GENES_MAX], widest[NAS_GENES_MAX], same[NAS_GENES_MAX], other[NAS_GENES_MAX];
 } bohb_density;
 
 static int by_value(const void *a, const void *b) {
@@ -74,7 +78,8 @@ static void make_density(const nas_space *space, double least, const nas_entry *
     for (size_t i = 0; i < n; i++) mean += entries[i]->arch.gene[g] / (double)n;
     for (size_t i = 0; i < n; i++) square += pow(entries[i]->arch.gene[g] - mean, 2) / (double)n;
     double h = fmax(1.06 * sqrt(square) * pow((double)n, -1.0 / (4 + genes)), least);
-    h = choices > 1 ? fmin(h, (choices - 1) / choices) : 0;
+    d->widest[g] = (choices - 1) / choices;
+    h = fmin(h, d->widest[g]);
     d->bandwidth[g] = h;
     d->same[g] = 1 - h;
     d->other[g] = choices > 1 ? h / (choices - 1) : 1;
@@ -92,11 +97,16 @@ static double density(const bohb_density *d, const nas_arch *arch) {
   return fmax(sum / (double)d->n, 1e-32);
 }
 
-static void draw_near(const nas_space *space, const bohb_density *good, nas_rng rng, uint64_t at, nas_arch *out) {
+/* From the kernel on one entry: its own gene, or with the probability of the bandwidth one of the others. */
+static void draw_near(const nas_space *space, const bohb_density *good, double factor, nas_rng rng, uint64_t at,
+                      nas_arch *out) {
   *out = good->entries[nas_rng_below(rng, at, good->n)]->arch;
-  for (uint8_t g = 0; g < out->n; g++)
-    if (nas_rng_unit(rng, at + 1 + 2 * (uint64_t)g) < good->bandwidth[g])
-      out->gene[g] = (uint8_t)nas_rng_below(rng, at + 2 + 2 * (uint64_t)g, nas_space_choices(space, g));
+  for (uint8_t g = 0; g < out->n; g++) {
+    uint8_t choices = nas_space_choices(space, g);
+    if (nas_rng_unit(rng, at + 1 + 2 * (uint64_t)g) >= fmin(factor * good->bandwidth[g], good->widest[g])) continue;
+    uint64_t other = nas_rng_below(rng, at + 2 + 2 * (uint64_t)g, choices - 1u);
+    out->gene[g] = (uint8_t)(other + (other >= out->gene[g]));
+  }
 }
 
 enum { AT_RANDOM = 1 << 24, AT_DRAW = 1 << 25, DRAW_NUMBERS = 2 * NAS_GENES_MAX + 1 };
@@ -112,7 +122,7 @@ static bool by_model(nas_strategy *s, const bohb_data *data, nas_rng rng, nas_ar
   make_density(space, o->min_bandwidth, data->entries + data->n_good, data->n - data->n_good, &bad);
   for (uint64_t i = 0; i < (uint64_t)o->samples; i++) {
     nas_arch one;
-    draw_near(space, &good, rng, AT_DRAW + i * DRAW_NUMBERS, &one);
+    draw_near(space, &good, o->bandwidth_factor, rng, AT_DRAW + i * DRAW_NUMBERS, &one);
     if (nas_seen_has(&b->seen, &one)) continue;
     double ratio = density(&good, &one) / density(&bad, &one);
     if (ratio > top) {
@@ -144,7 +154,7 @@ static nas_status propose(nas_strategy *s, uint64_t number, nas_proposal *out, n
 extern const nas_strategy_type nas_strategy_bohb;
 const nas_strategy_type nas_strategy_bohb = {
     .name = "bohb",
-    .version = 2,
+    .version = 3,
     .summary = "Hyperband whose new architectures come from kernel densities of good and bad results",
     .citation = "Falkner et al., BOHB: Robust and Efficient Hyperparameter Optimization at Scale, ICML 2018",
     .options = options,

@@ -8,12 +8,13 @@
 
 #include "base/hash.h"
 
-enum { ASKS = 200, EPOCHS = 27, GROWTH_ASKS = 2000, GROWN = 1000, GROWTH_BYTES = 8192 };
+enum { EPOCHS = 27, GROWTH_BYTES = 8192 };
 
 /* What is checked. */
 typedef struct subject {
   const nas_strategy_type *type;
   const nas_settings *settings; /* or NULL */
+  uint64_t asks;                /* of a run; the long ones have ten times as many */
 } subject;
 
 /* A campaign with several workers: who is told next, and who fails, are functions of the numbers. */
@@ -22,16 +23,16 @@ typedef struct session {
   uint64_t workers, fail_every, order;
   nas_strategy *strategy;
   nas_proposal *asked;
-  uint64_t *open, n_asked, n_open, events;
+  uint64_t *open, n_asked, n_open, events, longest; /* longest: asks that there is room for */
   nas_err err;
   bool exhausted;
 } session;
 
 static nas_status begin(session *s, const subject *who, const nas_space *space, uint64_t seed, nas_err *err) {
   const nas_strategy_setup setup = {.space = space, .seed = seed, .epochs = EPOCHS};
-  *s = (session){.space = space, .workers = 4, .fail_every = 7, .order = 3};
-  s->asked = calloc(GROWTH_ASKS + 1, sizeof *s->asked);
-  s->open = calloc(GROWTH_ASKS + 1, sizeof *s->open);
+  *s = (session){.space = space, .workers = 4, .fail_every = 7, .order = 3, .longest = 10 * who->asks};
+  s->asked = calloc(s->longest + 1, sizeof *s->asked);
+  s->open = calloc(s->longest + 1, sizeof *s->open);
   if (!s->asked || !s->open) return nas_fail_memory(err, "the checks");
   return nas_strategy_open_with(who->type->name, who->settings, &setup, &s->strategy, err);
 }
@@ -106,7 +107,8 @@ static nas_status check_repeats(const subject *who, const nas_space *space, char
   session a, b = {0};
   nas_status status = begin(&a, who, space, 7, err);
   if (status == NAS_OK) status = begin(&b, who, space, 7, err);
-  if (status == NAS_OK && go(&a, ASKS, fault, size) && go(&b, ASKS, fault, size)) compare(&a, &b, fault, size);
+  if (status == NAS_OK && go(&a, who->asks, fault, size) && go(&b, who->asks, fault, size))
+    compare(&a, &b, fault, size);
   finish(&a);
   finish(&b);
   return status;
@@ -116,7 +118,7 @@ static nas_status check_seed(const subject *who, const nas_space *space, char *f
   session a, b = {0};
   nas_status status = begin(&a, who, space, 7, err);
   if (status == NAS_OK) status = begin(&b, who, space, 8, err);
-  if (status == NAS_OK && go(&a, ASKS, fault, size) && go(&b, ASKS, fault, size)) {
+  if (status == NAS_OK && go(&a, who->asks, fault, size) && go(&b, who->asks, fault, size)) {
     char differs[64] = "";
     compare(&a, &b, differs, sizeof differs);
     if (!*differs != who->type->seedless)
@@ -132,7 +134,7 @@ static nas_status check_resume(const subject *who, const nas_space *space, char 
   session whole, half = {0};
   nas_status status = begin(&whole, who, space, 5, err);
   if (status == NAS_OK) status = begin(&half, who, space, 5, err);
-  if (status == NAS_OK && go(&half, ASKS / 2, fault, size)) {
+  if (status == NAS_OK && go(&half, who->asks / 2, fault, size)) {
     nas_strategy *fresh = NULL;
     const nas_strategy_setup setup = {.space = space, .seed = 5, .epochs = EPOCHS};
     status = nas_strategy_open_with(who->type->name, who->settings, &setup, &fresh, err);
@@ -140,7 +142,7 @@ static nas_status check_resume(const subject *who, const nas_space *space, char 
       nas_strategy_close(half.strategy);
       half.strategy = fresh;
       half.n_asked = half.n_open = half.events = 0; /* its asks and tells are made again */
-      if (go(&half, ASKS, fault, size) && go(&whole, ASKS, fault, size)) compare(&whole, &half, fault, size);
+      if (go(&half, who->asks, fault, size) && go(&whole, who->asks, fault, size)) compare(&whole, &half, fault, size);
     }
   }
   finish(&whole);
@@ -167,7 +169,7 @@ static nas_status check_disorder(const subject *who, const nas_space *space, cha
     s.workers = 1 + 16 * (i % 3);
     s.order = i;
     s.fail_every = i / 3;
-    if (status == NAS_OK && go(&s, ASKS, fault, size))
+    if (status == NAS_OK && go(&s, who->asks, fault, size))
       for (uint64_t k = 0; k < s.n_asked && !*fault; k++) check_member(&s, k, fault, size);
     finish(&s);
     NAS_TRY(status);
@@ -202,7 +204,7 @@ static nas_status check_duplicates(const subject *who, const nas_space *space, c
   nas_strategy_close(s.strategy);
   s.strategy = NULL;
   if (status == NAS_OK) status = nas_strategy_open_with(who->type->name, &list, &setup, &s.strategy, err);
-  if (status == NAS_OK && go(&s, ASKS, fault, size))
+  if (status == NAS_OK && go(&s, who->asks, fault, size))
     for (uint64_t k = 1; k < s.n_asked && !*fault; k++)
       for (uint64_t i = 0; i < k; i++)
         if (!s.asked[k].continues && nas_arch_same(&s.asked[i].arch, &s.asked[k].arch))
@@ -230,10 +232,10 @@ static nas_status check_exhausted(const subject *who, const nas_space *space, ch
   s.strategy = NULL;
   const nas_strategy_setup setup = {.space = small, .seed = 9, .epochs = EPOCHS};
   if (status == NAS_OK) status = nas_strategy_open_with(who->type->name, &list, &setup, &s.strategy, err);
-  if (status == NAS_OK && !go(&s, GROWTH_ASKS, fault, size)) s.n_open = 0;
+  if (status == NAS_OK && !go(&s, s.longest, fault, size)) s.n_open = 0;
   while (status == NAS_OK && s.n_open && !*fault) { /* the rest comes in, and may make room for more */
     if (tell(&s, s.open[--s.n_open]) != NAS_OK) nas_text_put(fault, size, "the last results are refused");
-    else if (s.n_asked + s.workers <= GROWTH_ASKS) go(&s, s.n_asked + s.workers, fault, size);
+    else if (s.n_asked + s.workers <= s.longest) go(&s, s.n_asked + s.workers, fault, size);
   }
   if (status == NAS_OK && !*fault && avoids && !s.exhausted)
     nas_text_put(fault, size, "%llu proposals of 27 architectures, and no end", (unsigned long long)s.n_asked);
@@ -243,15 +245,16 @@ static nas_status check_exhausted(const subject *who, const nas_space *space, ch
   return status;
 }
 
-/* Memory in use grows by at most 8 KiB a trial between trial 1,000 and 2,000. */
+/* Memory in use grows by at most 8 KiB a trial in the second half of a long run. */
 static nas_status check_growth(const subject *who, const nas_space *space, char *fault, size_t size, nas_err *err) {
   session s;
   nas_status status = begin(&s, who, space, 1, err);
-  if (status == NAS_OK && go(&s, GROWN, fault, size)) {
+  if (status == NAS_OK && go(&s, s.longest / 2, fault, size)) {
     struct mallinfo2 before = mallinfo2();
-    if (!s.exhausted && go(&s, GROWTH_ASKS, fault, size)) {
+    if (!s.exhausted && go(&s, s.longest, fault, size)) {
       struct mallinfo2 after = mallinfo2();
-      double each = ((double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd)) / GROWN;
+      double each = ((double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd)) /
+                    (double)(s.longest / 2);
       if (each > GROWTH_BYTES) nas_text_put(fault, size, "memory grows by %.0f bytes a trial", each);
     }
   }
@@ -260,7 +263,7 @@ static nas_status check_growth(const subject *who, const nas_space *space, char 
 }
 
 nas_status nas_conformance_check(const nas_strategy_type *type, const nas_settings *settings, const nas_space *space,
-                                 nas_conformance out[NAS_CONFORMANCE_CHECKS], nas_err *err) {
+                                 uint64_t asks, nas_conformance out[NAS_CONFORMANCE_CHECKS], nas_err *err) {
   static const struct {
     const char *name;
     check_fn run;
@@ -272,7 +275,7 @@ nas_status nas_conformance_check(const nas_strategy_type *type, const nas_settin
                                       {"duplicates are avoided when asked", check_duplicates},
                                       {"an exhausted space ends cleanly", check_exhausted},
                                       {"memory stays with the history", check_growth}};
-  const subject who = {type, settings};
+  const subject who = {type, settings, asks};
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++) {
     out[i] = (nas_conformance){.name = checks[i].name};
     if (type->recall && !(settings && settings->n)) {

@@ -10,12 +10,17 @@ typedef struct nas_conformance {
   const char *excuse;
 } nas_conformance;
 
-enum { NAS_CONFORMANCE_CHECKS = 8 };
+enum {
+  NAS_CONFORMANCE_CHECKS = 8,
+  NAS_CONFORMANCE_ASKS = 200, /* of a run, as `nascent strategy check` makes it */
+  NAS_CONFORMANCE_BRIEF = 60  /* enough for every model to be fitted and used: for builds that are slow */
+};
 
 /* Runs all checks on a strategy with these options (NULL: its defaults) in a space. One that consults something outside
  * is excused from them unless it has options that say what: something that answers the same to the same. Accuracies are
- * made up from the genes; a strategy has no way to see test accuracy, as a tell has no place for it. Errors: only what
- * keeps the checks from running, such as a lack of memory; a strategy that fails a check is OK with a fault. */
+ * made up from the genes; a strategy has no way to see test accuracy, as a tell has no place for it. A run is of `asks`
+ * asks (at least 20), the one that measures memory of ten times as many. Errors: only what keeps the checks from
+ * running, such as a lack of memory; a strategy that fails a check is OK with a fault. */
 nas_status nas_conformance_check(const nas_strategy_type *type, const nas_settings *settings, const nas_space *space,
-                                 nas_conformance out[NAS_CONFORMANCE_CHECKS], nas_err *err);
+                                 uint64_t asks, nas_conformance out[NAS_CONFORMANCE_CHECKS], nas_err *err);
 #endif

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "search/map.h"
 
@@ -103,7 +104,9 @@ static nas_status ask(simulation *s, nas_err *err) {
   const nas_replay_table *t = s->plan->table;
   nas_proposal p;
   int32_t epochs, before;
-  nas_status status = nas_strategy_propose(s->strategy, s->asks, &p, err);
+  nas_status status;
+  while ((status = nas_strategy_propose(s->strategy, s->asks, &p, err)) == NAS_E_PENDING)
+    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL); /* it waits for something outside; the clock stands */
   s->exhausted = status == NAS_E_EXHAUSTED;
   if (s->exhausted) return NAS_OK;
   if (status != NAS_OK) return status;

@@ -45,6 +45,32 @@ static void the_example_searches(void **state) {
                    0);
 }
 
+/* Beside a strategy of the registry, with an option of its own; and an option that it does not have. */
+static void the_example_is_replayed(void **state) {
+  (void)state;
+  char *out;
+  build_example();
+  assert_int_equal(nas_run(NULL, NULL,
+                           "cd '%s' && '%s' search '%s/examples/random.yaml' -o space=declared -o strategy=enumerate "
+                           "-o evaluator=noop -o dataset=shapes --db a.db -q",
+                           nas_test_folder(), nas_program(), nas_source_folder()),
+                   0);
+  assert_int_equal(nas_run(&out, NULL,
+                           "cd '%s' && '%s' replay a.db --strategy hill-climbing:warmup=2,random --budget 20 "
+                           "--runs 3 -q --csv --plugin hill.so",
+                           nas_test_folder(), nas_program()),
+                   0);
+  assert_non_null(strstr(out, "\nhill-climbing:warmup=2,20,"));
+  assert_non_null(strstr(out, "\nrandom,20,"));
+  free(out);
+  assert_int_equal(
+      nas_run(NULL, &out, "cd '%s' && '%s' replay a.db --strategy hill-climbing:warmpu=2 --budget 20 --plugin hill.so",
+              nas_test_folder(), nas_program()),
+      2);
+  assert_non_null(strstr(out, "did you mean 'warmup'"));
+  free(out);
+}
+
 static void refused(const char *file, const char *why) {
   char *err;
   assert_int_not_equal(
@@ -71,4 +97,4 @@ static void wrong_objects_are_refused_with_the_reason(void **state) {
 }
 
 NAS_SUITE(Plugin, NAS_CASE(the_example_passes_all_checks), NAS_CASE(the_example_searches),
-          NAS_CASE(wrong_objects_are_refused_with_the_reason))
+          NAS_CASE(the_example_is_replayed), NAS_CASE(wrong_objects_are_refused_with_the_reason))

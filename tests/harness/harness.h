@@ -26,6 +26,18 @@ typedef struct nas_suite {
   const nas_case *cases; /* ends with a NULL name */
 } nas_suite;
 
+/* 1 in builds that watch every access to memory, and take many times as long over it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define NAS_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NAS_TEST_SANITIZED 1
+#endif
+#endif
+#ifndef NAS_TEST_SANITIZED
+#define NAS_TEST_SANITIZED 0
+#endif
+
 #define NAS_CASE(f) \
   { #f, f }
 #define NAS_SUITE(suite_name, ...)                                              \

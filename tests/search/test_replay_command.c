@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "harness.h"
+#include "llm_run.h"
 #include "replay_db.h"
 
 #define BOTH "--strategy random,regularized-evolution "
@@ -173,6 +174,41 @@ static void reaches_the_reference_figures_from_an_import(void **state) {
   json_decref(root);
 }
 
+/* 27 architectures, so that what the endpoint proposes is in the table. */
+static void asks_a_language_model(void **state) {
+  (void)state;
+  char args[512];
+  if (!nas_file_exists(nas_program())) nas_skip("the program is not built: cmake --build ... --target nascent");
+  assert_int_equal(nas_run(NULL, NULL,
+                           "cd '%s' && '%s' search '%s/examples/random.yaml' -o space=declared -o evaluator=noop "
+                           "-o strategy=enumerate -o dataset=shapes --db d.db -q",
+                           nas_test_folder(), nas_program(), nas_source_folder()),
+                   0);
+  llm_server server = llm_server_start("ok 429 invalid ok", "declared", false);
+  snprintf(args, sizeof args,
+           "d.db --strategy llm,random --budget 10 --runs 2 --json -q -o llm.model=m -o llm.backoff=0.01 "
+           "-o llm.max-wait=0.05 -o llm.url=http://127.0.0.1:%d/v1",
+           server.port);
+  unsetenv("NASCENT_LLM_KEY");
+  expect_refusal(2, "environment variable NASCENT_LLM_KEY", args);
+  char *log = llm_server_log(&server);
+  assert_string_equal(log, "");
+  free(log);
+  setenv("NASCENT_LLM_KEY", "sk-Very/Secret+123", 1);
+  expect_ok(args);
+  unsetenv("NASCENT_LLM_KEY");
+  assert_null(strstr(out, "Secret"));
+  json_t *root = parse(), *one = json_array_get(json_object_get(root, "strategies"), 0);
+  assert_string_equal(json_string_value(json_object_get(one, "name")), "llm");
+  assert_close(json_number_value(json_object_get(one, "evaluations_mean")), 10, 0);
+  assert_close(json_number_value(json_object_get(one, "missing_mean")), 0, 0);
+  json_decref(root);
+  log = llm_server_log(&server);
+  assert_in_range(lines(log), 20, 40); /* two runs of ten asks, some of them again */
+  free(log);
+  llm_server_stop(&server);
+}
+
 static void refuses_bad_input(void **state) {
   (void)state;
   replay_db_make("t.db", true, true);
@@ -204,4 +240,5 @@ static void refuses_bad_input(void **state) {
 NAS_SUITE(ReplayCommand, NAS_CASE(prints_one_object_with_everything), NAS_CASE(prints_tables),
           NAS_CASE(finds_the_best_of_an_exhausted_table), NAS_CASE(jobs_change_no_bit_and_seeds_do),
           NAS_CASE(takes_options_of_each_strategy), NAS_CASE(draws_a_picture),
-          NAS_CASE(reaches_the_reference_figures_from_an_import), NAS_CASE(refuses_bad_input))
+          NAS_CASE(reaches_the_reference_figures_from_an_import), NAS_CASE(asks_a_language_model),
+          NAS_CASE(refuses_bad_input))

@@ -5,19 +5,23 @@
 #include "drive.h"
 #include "harness.h"
 #include "search/conformance.h"
+#include "train/neuron.h"
 
 enum { ASKS = 120 };
 
 typedef void (*check)(const nas_strategy_type *type, const nas_space *space);
 
-static void for_each(check run) {
-  nas_space *space = nas_drive_space();
+/* Of this name, NULL: of all. */
+static void for_each_in(nas_space *space, const char *name, check run) {
   size_t n = 0;
   for (const nas_strategy_type *const *t = nas_strategy_types(); *t; t++, n++)
-    if (!(*t)->recall) run(*t, space); /* what consults something outside is tested with something to consult */
+    if (!(*t)->recall && (!name || strcmp(name, (*t)->name) == 0)) /* what consults something outside has own tests */
+      run(*t, space);
   assert_true(n >= 2);
   nas_space_close(space);
 }
+
+static void for_each(check run) { for_each_in(nas_drive_space(), NULL, run); }
 
 static void check_description(const nas_strategy_type *type, const nas_space *space) {
   (void)space;
@@ -143,11 +147,19 @@ static void guesses_the_name(void **state) {
   assert_fails(nas_strategy_find("", &type, nas_test_err()), NAS_E_UNKNOWN_NAME, "no strategy ''");
 }
 
-static void check_conformance(const nas_strategy_type *type, const nas_space *space) {
+static void check_all(const nas_strategy_type *type, const nas_space *space, uint64_t asks) {
   nas_conformance checks[NAS_CONFORMANCE_CHECKS];
-  assert_ok(nas_conformance_check(type, NULL, space, checks, nas_test_err()));
+  assert_ok(nas_conformance_check(type, NULL, space, asks, checks, nas_test_err()));
   for (int i = 0; i < NAS_CONFORMANCE_CHECKS; i++)
     if (*checks[i].fault) fail_msg("%s: %s: %s", type->name, checks[i].name, checks[i].fault);
+}
+
+static void check_conformance(const nas_strategy_type *type, const nas_space *space) {
+  check_all(type, space, NAS_TEST_SANITIZED ? NAS_CONFORMANCE_BRIEF : NAS_CONFORMANCE_ASKS);
+}
+
+static void check_briefly(const nas_strategy_type *type, const nas_space *space) {
+  check_all(type, space, NAS_CONFORMANCE_BRIEF);
 }
 
 static void passes_the_conformance_checks(void **state) {
@@ -155,8 +167,27 @@ static void passes_the_conformance_checks(void **state) {
   for_each(check_conformance);
 }
 
+/* Sequences of layers with widths and neuron types. */
+static void passes_them_in_a_space_of_networks(void **state) {
+  (void)state;
+  nas_space *space;
+  nas_neurons_introduce();
+  assert_ok(nas_space_open("neuron-mlp", NULL, &space, nas_test_err()));
+  for_each_in(space, NULL, check_briefly);
+}
+
+/* Its kernels compare cells, and neurons have other operations than convolutional cells. */
+static void gp_passes_them_in_a_space_of_neurons(void **state) {
+  (void)state;
+  nas_space *space;
+  nas_neurons_introduce();
+  assert_ok(nas_space_open("neuron-cell", NULL, &space, nas_test_err()));
+  for_each_in(space, "gp", check_briefly);
+}
+
 NAS_SUITE(Strategy, NAS_CASE(describes_itself), NAS_CASE(repeats_itself_for_the_same_seed),
           NAS_CASE(is_restored_by_replaying_asks_and_tells),
           NAS_CASE(proposes_members_of_the_space_whatever_comes_back),
           NAS_CASE(refuses_asks_and_tells_out_of_the_protocol), NAS_CASE(refuses_unknown_options),
-          NAS_CASE(guesses_the_name), NAS_CASE(passes_the_conformance_checks))
+          NAS_CASE(guesses_the_name), NAS_CASE(passes_the_conformance_checks),
+          NAS_CASE(passes_them_in_a_space_of_networks), NAS_CASE(gp_passes_them_in_a_space_of_neurons))
