@@ -96,12 +96,19 @@ typedef struct nas_kernel_set {
   void (*silu)(float *y, const float *x, int64_t n);
   /* dx = plus + g silu'(x) */
   void (*silu_gradient)(float *dx, const float *plus, const float *x, const float *g, int64_t n);
-  /* y = exp(-((x - centre) per_unit)^2), and dx += g times its derivative */
-  void (*gaussian)(float *y, const float *x, float centre, float per_unit, int64_t n);
-  void (*gaussian_gradient)(float *dx, const float *x, const float *g, float centre, float per_unit, int64_t n);
-  /* older = 2 u newer - older: the next Chebyshev polynomial; dx += g degree second (1 - u^2) */
-  void (*recur)(float *older, const float *newer, const float *u, int64_t n);
-  void (*chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree, int64_t n);
+  /* count values exp(-((u - low) per_unit - k)^2), k from `first` on, of each of n numbers: phi[k][n]. And from these
+   * and g[k][n]: du += the sum of g times the derivatives. */
+  void (*gaussians)(float *phi, const float *u, float low, float per_unit, int64_t first, int64_t count, int64_t n);
+  void (*gaussian_slopes)(float *du, const float *u, const float *phi, const float *g, float low, float per_unit,
+                          int64_t first, int64_t count, int64_t n);
+  /* The same of the Chebyshev polynomials at u = tanh x, the derivatives by x; `last`, 2 n numbers, stays from one call
+   * to that for the degrees after them. */
+  void (*chebyshev)(float *phi, const float *u, float *last, int64_t first, int64_t count, int64_t n);
+  void (*chebyshev_slopes)(float *dx, const float *u, float *last, const float *g, int64_t first, int64_t count,
+                           int64_t n);
+  /* to[column][row] = (plus or 0)[column][row] + from[row][column]; neighbouring rows of either lie so far apart. */
+  void (*turn)(float *to, int64_t to_row, const float *plus, const float *from, int64_t from_row, int64_t rows,
+               int64_t columns);
   void (*spline_forward)(const nas_spline *s);
   void (*spline_backward)(const nas_spline *s);
   void (*group_norm)(const nas_group_norm *g);

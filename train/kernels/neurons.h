@@ -12,11 +12,15 @@ void NAS_PER_ISA(spline_forward)(const nas_spline *s);
 void NAS_PER_ISA(spline_backward)(const nas_spline *s);
 void NAS_PER_ISA(silu)(float *y, const float *x, int64_t n);
 void NAS_PER_ISA(silu_gradient)(float *dx, const float *plus, const float *x, const float *g, int64_t n);
-void NAS_PER_ISA(gaussian)(float *y, const float *x, float centre, float per_unit, int64_t n);
-void NAS_PER_ISA(gaussian_gradient)(float *dx, const float *x, const float *g, float centre, float per_unit, int64_t n);
-void NAS_PER_ISA(recur)(float *older, const float *newer, const float *u, int64_t n);
-void NAS_PER_ISA(chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree,
-                                     int64_t n);
+void NAS_PER_ISA(gaussians)(float *phi, const float *u, float low, float per_unit, int64_t first, int64_t count,
+                            int64_t n);
+void NAS_PER_ISA(gaussian_slopes)(float *du, const float *u, const float *phi, const float *g, float low,
+                                  float per_unit, int64_t first, int64_t count, int64_t n);
+void NAS_PER_ISA(chebyshev)(float *phi, const float *u, float *last, int64_t first, int64_t count, int64_t n);
+void NAS_PER_ISA(chebyshev_slopes)(float *dx, const float *u, float *last, const float *g, int64_t first, int64_t count,
+                                   int64_t n);
+void NAS_PER_ISA(turn)(float *to, int64_t to_row, const float *plus, const float *from, int64_t from_row, int64_t rows,
+                       int64_t columns);
 void NAS_PER_ISA(group_norm)(const nas_group_norm *g);
 void NAS_PER_ISA(group_norm_gradient)(const nas_group_norm *g);
 void NAS_PER_ISA(pade_value)(const nas_pade *f);

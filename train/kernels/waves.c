@@ -1,4 +1,6 @@
 /* The functions of Kolmogorov-Arnold layers, over whole arrays. */
+#include <stddef.h>
+
 #include "train/kernels/neurons.h"
 #include "train/kernels/vector_math.h"
 
@@ -16,32 +18,124 @@ void NAS_PER_ISA(silu_gradient)(float *dx, const float *plus, const float *x, co
   }
 }
 
-void NAS_PER_ISA(gaussian)(float *y, const float *x, float centre, float per_unit, int64_t n) {
+/* exp(-t^2) to 3e-7 of itself near 0 (t is what limits it), 0 below 1e-38. 2^(n + f) with n the nearest integer of -t^2
+ * / log 2, |f| <= 1/2; 2^f by a polynomial fitted for that. */
+INLINE v16 bell_of(v16 t) {
+  v16 s = t * 1.2011224F, shifted = 12582912.0F - s * s, f = (12582912.0F - shifted) - s * s;
+  v16 p = 1.321867248e-3F * f + 9.671697938e-3F;
+  p = p * f + 5.550892952e-2F;
+  p = p * f + 2.402223800e-1F;
+  p = p * f + 6.931468559e-1F;
+  p = p * f + 1;
+  i16 there = s * s < 126;
+  return (v16)(((i16)p + ((i16)shifted << 23)) & there);
+}
+
+void NAS_PER_ISA(gaussians)(float *phi, const float *u, float low, float per_unit, int64_t first, int64_t count,
+                            int64_t n) {
   for (int64_t i = 0; i < n; i += 16) {
-    v16 t = (load_upto(x + i, n - i) - centre) * per_unit;
-    store_upto(y + i, exp_of(-t * t), n - i);
+    v16 t = (load_upto(u + i, n - i) - low) * per_unit;
+    for (int64_t k = 0; k < count; k++) store_upto(phi + k * n + i, bell_of(t - (float)(first + k)), n - i);
   }
 }
 
-void NAS_PER_ISA(gaussian_gradient)(float *dx, const float *x, const float *g, float centre, float per_unit,
-                                    int64_t n) {
+void NAS_PER_ISA(gaussian_slopes)(float *du, const float *u, const float *phi, const float *g, float low,
+                                  float per_unit, int64_t first, int64_t count, int64_t n) {
   for (int64_t i = 0; i < n; i += 16) {
-    v16 t = (load_upto(x + i, n - i) - centre) * per_unit, d = -2 * per_unit * t * exp_of(-t * t);
-    store_upto(dx + i, load_upto(dx + i, n - i) + d * load_upto(g + i, n - i), n - i);
+    v16 t = (load_upto(u + i, n - i) - low) * per_unit, sum = {0};
+    for (int64_t k = 0; k < count; k++)
+      sum += (t - (float)(first + k)) * load_upto(phi + k * n + i, n - i) * load_upto(g + k * n + i, n - i);
+    store_upto(du + i, load_upto(du + i, n - i) - 2 * per_unit * sum, n - i);
   }
 }
 
-void NAS_PER_ISA(recur)(float *older, const float *newer, const float *u, int64_t n) {
+void NAS_PER_ISA(chebyshev)(float *phi, const float *u, float *last, int64_t first, int64_t count, int64_t n) {
   for (int64_t i = 0; i < n; i += 16) {
-    v16 next = 2 * load_upto(u + i, n - i) * load_upto(newer + i, n - i) - load_upto(older + i, n - i);
-    store_upto(older + i, next, n - i);
+    v16 x = load_upto(u + i, n - i), older, newer;
+    if (first > 0) {
+      older = load_upto(last + i, n - i);
+      newer = load_upto(last + n + i, n - i);
+    } else { /* T_-2 and T_-1 */
+      older = 2 * x * x - 1;
+      newer = x;
+    }
+    for (int64_t k = 0; k < count; k++) {
+      v16 next = first + k == 0 ? splat(1) : 2 * x * newer - older;
+      older = newer;
+      newer = next;
+      store_upto(phi + k * n + i, next, n - i);
+    }
+    store_upto(last + i, older, n - i);
+    store_upto(last + n + i, newer, n - i);
   }
 }
 
-void NAS_PER_ISA(chebyshev_gradient)(float *dx, const float *u, const float *second, const float *g, float degree,
-                                     int64_t n) {
+void NAS_PER_ISA(chebyshev_slopes)(float *du, const float *u, float *last, const float *g, int64_t first, int64_t count,
+                                   int64_t n) {
   for (int64_t i = 0; i < n; i += 16) {
-    v16 v = load_upto(u + i, n - i), d = degree * load_upto(second + i, n - i) * (1 - v * v);
-    store_upto(dx + i, load_upto(dx + i, n - i) + d * load_upto(g + i, n - i), n - i);
+    v16 x = load_upto(u + i, n - i), older = {0}, newer = {0}, sum = {0}; /* of the second kind: U_first-2, U_first-1 */
+    if (first > 0) {
+      older = load_upto(last + i, n - i);
+      newer = load_upto(last + n + i, n - i);
+    } else {
+      older = splat(-1);
+    }
+    for (int64_t k = 0; k < count; k++) {
+      sum += (float)(first + k) * newer * load_upto(g + k * n + i, n - i);
+      v16 next = 2 * x * newer - older;
+      older = newer;
+      newer = next;
+    }
+    store_upto(last + i, older, n - i);
+    store_upto(last + n + i, newer, n - i);
+    store_upto(du + i, load_upto(du + i, n - i) + sum * (1 - x * x), n - i);
   }
+}
+
+/* Numbers of `other` where the bit of the place is set, and of `v`, moved by that many places; and the other half. */
+#define LOW_8  0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define HIGH_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define LOW_4  0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define HIGH_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define LOW_2  0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define HIGH_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define LOW_1  0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define HIGH_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define EXCHANGE(v, step)                                           \
+  for (int i = 0; i < 16; i++)                                      \
+    if (!(i & (step))) {                                            \
+      v16 a = (v)[i], b = (v)[i + (step)];                          \
+      (v)[i] = __builtin_shufflevector(a, b, LOW_##step);           \
+      (v)[i + (step)] = __builtin_shufflevector(a, b, HIGH_##step); \
+    }
+
+INLINE void turn_square(v16 *v) {
+  EXCHANGE(v, 8)
+  EXCHANGE(v, 4)
+  EXCHANGE(v, 2)
+  EXCHANGE(v, 1)
+}
+
+static void turn_edge(float *to, int64_t to_row, const float *plus, const float *from, int64_t from_row, int64_t rows,
+                      int64_t columns) {
+  for (int64_t c = 0; c < columns; c++)
+    for (int64_t r = 0; r < rows; r++) to[c * to_row + r] = (plus ? plus[c * to_row + r] : 0) + from[r * from_row + c];
+}
+
+void NAS_PER_ISA(turn)(float *to, int64_t to_row, const float *plus, const float *from, int64_t from_row, int64_t rows,
+                       int64_t columns) {
+  for (int64_t c = 0; c < columns; c += 16)
+    for (int64_t r = 0; r < rows; r += 16) {
+      const float *corner = from + r * from_row + c, *base = plus ? plus + c * to_row + r : NULL;
+      float *target = to + c * to_row + r;
+      if (rows - r < 16 || columns - c < 16) {
+        turn_edge(target, to_row, base, corner, from_row, rows - r < 16 ? rows - r : 16,
+                  columns - c < 16 ? columns - c : 16);
+        continue;
+      }
+      v16 v[16];
+      for (int i = 0; i < 16; i++) v[i] = load(corner + i * from_row);
+      turn_square(v);
+      for (int i = 0; i < 16; i++) store(target + i * to_row, base ? load(base + i * to_row) + v[i] : v[i]);
+    }
 }

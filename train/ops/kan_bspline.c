@@ -1,19 +1,3 @@
-#ifdef REAL
-static void FN(forward)(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  FN(nas_expansion_forward)(c, &e);
-}
-
-static void FN(backward)(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  FN(nas_expansion_backward)(c, &e);
-}
-
-static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
-  nas_expansion e = expansion_of(c);
-  return strcmp(name, "basis") ? -1 : FN(nas_expansion_basis)(c, &e, out);
-}
-#else
 #include <math.h>
 #include <string.h>
 
@@ -49,8 +33,8 @@ static void splines(int64_t d, double u, double *n) {
 }
 
 /* Knots at low + h (m - order), m = 0..grid + 2 order; cells half open; zero outside. */
-static void basis(const void *values, double x, double *phi, double *slope) {
-  const spline_options *o = values;
+static void basis(const void *from, double x, double *phi, double *slope) {
+  const spline_options *o = from;
   double h = (o->high - o->low) / (double)o->grid, at = (x - o->low) / h + (double)o->order, cell = floor(at);
   int64_t terms = o->grid + o->order;
   memset(phi, 0, (size_t)terms * sizeof *phi);
@@ -69,21 +53,19 @@ static void basis(const void *values, double x, double *phi, double *slope) {
 
 enum { BASE, SPLINE, SCALE };
 
-static nas_expansion expansion_of(const nas_call *c) {
-  const spline_options *o = c->prepared;
-  int64_t terms = o->grid + o->order;
-  return (nas_expansion){.options = o,
-                         .basis = basis,
-                         .terms = terms,
-                         .by_term = (int64_t)c->site.in[0].c * c->site.out.c,
-                         .weight = SPLINE,
-                         .scale = SCALE,
-                         .base = BASE,
-                         .offset = -1};
+static int64_t terms(const void *from) {
+  const spline_options *o = from;
+  return o->grid + o->order;
 }
 
-#define NAS_TEMPLATE "train/ops/kan_bspline.c"
-#include "train/op_template.h"
+static const nas_expansion_kind kind = {.options = options,
+                                        .options_size = sizeof(spline_options),
+                                        .terms = terms,
+                                        .basis = basis,
+                                        .weight = SPLINE,
+                                        .scale = SCALE,
+                                        .base = BASE,
+                                        .offset = -1};
 
 static nas_status infer(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
   spline_options o;
@@ -116,12 +98,7 @@ static int64_t macs(const nas_site *site) {
   return (o.order + 3) * site->in[0].c * site->out.c * nas_shape_pixels(site->out);
 }
 
-static nas_status prepare(nas_call *c, nas_err *err) {
-  NAS_TRY(nas_op_keep_options(c, options, sizeof(spline_options), err));
-  nas_expansion e = expansion_of(c);
-  nas_expansion_reserve(c, &e);
-  return NAS_OK;
-}
+static nas_status prepare(nas_call *c, nas_err *err) { return nas_expansion_prepare(c, &kind, err); }
 
 static nas_spline described(const nas_call *c) {
   const spline_options *o = c->prepared;
@@ -183,20 +160,9 @@ const nas_op nas_op_kan_bspline = {
     .infer = infer,
     .params = params,
     .macs = macs,
-    .f32 = {.prepare = prepare,
-            .release = nas_op_drop_options,
-            .forward = forward_f32,
-            .backward = backward_f32,
-            .reads = NAS_READS_X,
-            .probe = probe_f32},
-    .f64 = {.prepare = prepare,
-            .release = nas_op_drop_options,
-            .forward = forward_f64,
-            .backward = backward_f64,
-            .reads = NAS_READS_X,
-            .probe = probe_f64},
+    .f32 = NAS_EXPANSION_KERNEL(prepare, _f32),
+    .f64 = NAS_EXPANSION_KERNEL(prepare, _f64),
     .fast = &fast,
     .options = options,
     .samples = samples,
 };
-#endif

@@ -1,21 +1,4 @@
-#ifdef REAL
-static void FN(forward)(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  FN(nas_expansion_forward)(c, &e);
-}
-
-static void FN(backward)(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  FN(nas_expansion_backward)(c, &e);
-}
-
-static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
-  nas_expansion e = expansion_of(c);
-  return strcmp(name, "basis") ? -1 : FN(nas_expansion_basis)(c, &e, out);
-}
-#else
 #include <math.h>
-#include <string.h>
 
 #include "train/expansion.h"
 #include "train/kernels/kernels.h"
@@ -28,8 +11,8 @@ static const nas_option options[] = {
     NAS_OPT_INT(chebyshev_options, degree, "degree", "4", 1, 64, "highest degree of the polynomials"), NAS_OPT_END};
 
 /* T_d(tanh x) by the recurrence, and its derivative d U_{d-1} (1 - tanh^2): finite everywhere. */
-static void basis(const void *values, double x, double *phi, double *slope) {
-  const chebyshev_options *o = values;
+static void basis(const void *from, double x, double *phi, double *slope) {
+  const chebyshev_options *o = from;
   double u = tanh(x), fall = 1 - u * u, second[2] = {1, 2 * u}; /* U_0, U_1 */
   phi[0] = 1;
   slope[0] = 0;
@@ -42,56 +25,32 @@ static void basis(const void *values, double x, double *phi, double *slope) {
   }
 }
 
-/* `work`: tanh u, then the last two of T in turn, then the last two of U. */
-static void fill(float *to, float value, int64_t n) {
-  for (int64_t i = 0; i < n; i++) to[i] = value;
+/* `work`: tanh u, the last two polynomials of the first kind and the last two of the second. */
+static void values(const void *from, int64_t first, int64_t count, const float *u, float *phi, float *work, int64_t n) {
+  (void)from;
+  if (first == 0) nas_kernels()->tanh(work, u, n);
+  nas_kernels()->chebyshev(phi, work, work + n, first, count, n);
 }
 
-static const float *values_fast(const void *values, int64_t term, const float *u, float *phi, float *work, int64_t n) {
-  (void)values, (void)phi;
-  float *bent = work, *older = work + (1 + term % 2) * n, *newer = work + (2 - term % 2) * n;
-  if (term == 0) {
-    nas_kernels()->tanh(bent, u, n);
-    fill(older, 1, n);
-  } else if (term == 1) {
-    memcpy(older, bent, (size_t)n * sizeof *older);
-  } else {
-    nas_kernels()->recur(older, newer, bent, n);
-  }
-  return older;
+static void slopes(const void *from, int64_t first, int64_t count, const float *u, const float *phi, const float *g,
+                   float *du, float *work, int64_t n) {
+  (void)from, (void)u, (void)phi;
+  nas_kernels()->chebyshev_slopes(du, work, work + 3 * n, g, first, count, n);
 }
 
-/* The derivative of T_d is d U_{d-1}. */
-static void slopes_fast(const void *values, int64_t term, const float *u, const float *g, float *du, float *work,
-                        int64_t n) {
-  (void)values, (void)u;
-  float *bent = work, *second = work + (3 + term % 2) * n, *newer = work + (4 - term % 2) * n;
-  if (term == 0) {
-    fill(second, 0, n); /* U_-1 */
-    return;
-  }
-  if (term == 1) fill(second, 1, n);
-  else nas_kernels()->recur(second, newer, bent, n);
-  nas_kernels()->chebyshev_gradient(du, bent, second, g, (float)term, n);
-}
+static int64_t terms(const void *from) { return ((const chebyshev_options *)from)->degree + 1; }
 
-static nas_expansion expansion_of(const nas_call *c) {
-  const chebyshev_options *o = c->prepared;
-  return (nas_expansion){.options = o,
-                         .basis = basis,
-                         .terms = o->degree + 1,
-                         .by_term = (int64_t)c->site.in[0].c * c->site.out.c,
-                         .values = values_fast,
-                         .slopes = slopes_fast,
-                         .works = 5,
-                         .weight = 0,
-                         .scale = -1,
-                         .base = -1,
-                         .offset = -1};
-}
-
-#define NAS_TEMPLATE "train/ops/kan_chebyshev.c"
-#include "train/op_template.h"
+static const nas_expansion_kind kind = {.options = options,
+                                        .options_size = sizeof(chebyshev_options),
+                                        .terms = terms,
+                                        .basis = basis,
+                                        .values = values,
+                                        .slopes = slopes,
+                                        .works = 5,
+                                        .weight = 0,
+                                        .scale = -1,
+                                        .base = -1,
+                                        .offset = -1};
 
 static nas_status infer(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
   chebyshev_options o;
@@ -116,34 +75,13 @@ static int64_t macs(const nas_site *site) {
   return (o.degree + 1) * site->in[0].c * site->out.c * nas_shape_pixels(site->out);
 }
 
-static nas_status prepare(nas_call *c, nas_err *err) {
-  NAS_TRY(nas_op_keep_options(c, options, sizeof(chebyshev_options), err));
-  nas_expansion e = expansion_of(c);
-  nas_expansion_reserve(c, &e);
-  return NAS_OK;
-}
-
-static void forward_fast(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  nas_expansion_forward_fast(c, &e);
-}
-
-static void backward_fast(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  nas_expansion_backward_fast(c, &e);
-}
-
-static nas_status prepare_fast(nas_call *c, nas_err *err) {
-  NAS_TRY(nas_op_keep_options(c, options, sizeof(chebyshev_options), err));
-  nas_expansion e = expansion_of(c);
-  nas_expansion_reserve_fast(c, &e);
-  return NAS_OK;
-}
+static nas_status prepare(nas_call *c, nas_err *err) { return nas_expansion_prepare(c, &kind, err); }
+static nas_status prepare_fast(nas_call *c, nas_err *err) { return nas_expansion_prepare_fast(c, &kind, err); }
 
 static const nas_kernel fast = {.prepare = prepare_fast,
                                 .release = nas_op_drop_options,
-                                .forward = forward_fast,
-                                .backward = backward_fast,
+                                .forward = nas_expansion_forward_fast,
+                                .backward = nas_expansion_backward_fast,
                                 .reads = NAS_READS_X};
 
 static const char *const samples[] = {"", "degree=1\n", "degree=7\n", NULL};
@@ -159,20 +97,9 @@ const nas_op nas_op_kan_chebyshev = {
     .infer = infer,
     .params = params,
     .macs = macs,
-    .f32 = {.prepare = prepare,
-            .release = nas_op_drop_options,
-            .forward = forward_f32,
-            .backward = backward_f32,
-            .reads = NAS_READS_X,
-            .probe = probe_f32},
-    .f64 = {.prepare = prepare,
-            .release = nas_op_drop_options,
-            .forward = forward_f64,
-            .backward = backward_f64,
-            .reads = NAS_READS_X,
-            .probe = probe_f64},
+    .f32 = NAS_EXPANSION_KERNEL(prepare, _f32),
+    .f64 = NAS_EXPANSION_KERNEL(prepare, _f64),
     .fast = &fast,
     .options = options,
     .samples = samples,
 };
-#endif

@@ -1,21 +1,4 @@
-#ifdef REAL
-static void FN(forward)(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  FN(nas_expansion_forward)(c, &e);
-}
-
-static void FN(backward)(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  FN(nas_expansion_backward)(c, &e);
-}
-
-static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
-  nas_expansion e = expansion_of(c);
-  return strcmp(name, "basis") ? -1 : FN(nas_expansion_basis)(c, &e, out);
-}
-#else
 #include <math.h>
-#include <string.h>
 
 #include "train/expansion.h"
 #include "train/kernels/kernels.h"
@@ -31,8 +14,8 @@ static const nas_option options[] = {
     NAS_OPT_REAL(rbf_options, high, "high", "2", -1e6, 1e6, "the last centre"), NAS_OPT_END};
 
 /* exp(-((x - g) / h)^2) around evenly spaced centres g, as wide as their distance h. */
-static void basis(const void *values, double x, double *phi, double *slope) {
-  const rbf_options *o = values;
+static void basis(const void *from, double x, double *phi, double *slope) {
+  const rbf_options *o = from;
   double h = (o->high - o->low) / (double)(o->grids - 1);
   for (int64_t k = 0; k < o->grids; k++) {
     double t = (x - o->low) / h - (double)k;
@@ -41,40 +24,35 @@ static void basis(const void *values, double x, double *phi, double *slope) {
   }
 }
 
-static const float *values_fast(const void *values, int64_t term, const float *u, float *phi, float *work, int64_t n) {
+static double per_unit(const rbf_options *o) { return (double)(o->grids - 1) / (o->high - o->low); }
+
+static void values(const void *from, int64_t first, int64_t count, const float *u, float *phi, float *work, int64_t n) {
   (void)work;
-  const rbf_options *o = values;
-  double h = (o->high - o->low) / (double)(o->grids - 1);
-  nas_kernels()->gaussian(phi, u, (float)(o->low + h * (double)term), (float)(1 / h), n);
-  return phi;
+  const rbf_options *o = from;
+  nas_kernels()->gaussians(phi, u, (float)o->low, (float)per_unit(o), first, count, n);
 }
 
-static void slopes_fast(const void *values, int64_t term, const float *u, const float *g, float *du, float *work,
-                        int64_t n) {
+static void slopes(const void *from, int64_t first, int64_t count, const float *u, const float *phi, const float *g,
+                   float *du, float *work, int64_t n) {
   (void)work;
-  const rbf_options *o = values;
-  double h = (o->high - o->low) / (double)(o->grids - 1);
-  nas_kernels()->gaussian_gradient(du, u, g, (float)(o->low + h * (double)term), (float)(1 / h), n);
+  const rbf_options *o = from;
+  nas_kernels()->gaussian_slopes(du, u, phi, g, (float)o->low, (float)per_unit(o), first, count, n);
 }
+
+static int64_t terms(const void *from) { return ((const rbf_options *)from)->grids; }
 
 enum { SPLINE, BASE, OFFSET };
 
-static nas_expansion expansion_of(const nas_call *c) {
-  const rbf_options *o = c->prepared;
-  return (nas_expansion){.options = o,
-                         .basis = basis,
-                         .terms = o->grids,
-                         .by_term = (int64_t)c->site.in[0].c * c->site.out.c,
-                         .values = values_fast,
-                         .slopes = slopes_fast,
-                         .weight = SPLINE,
-                         .scale = -1,
-                         .base = BASE,
-                         .offset = OFFSET};
-}
-
-#define NAS_TEMPLATE "train/ops/kan_rbf.c"
-#include "train/op_template.h"
+static const nas_expansion_kind kind = {.options = options,
+                                        .options_size = sizeof(rbf_options),
+                                        .terms = terms,
+                                        .basis = basis,
+                                        .values = values,
+                                        .slopes = slopes,
+                                        .weight = SPLINE,
+                                        .scale = -1,
+                                        .base = BASE,
+                                        .offset = OFFSET};
 
 static nas_status infer(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
   rbf_options o;
@@ -104,34 +82,13 @@ static int64_t macs(const nas_site *site) {
   return (o.grids + 1) * site->in[0].c * site->out.c * nas_shape_pixels(site->out);
 }
 
-static nas_status prepare(nas_call *c, nas_err *err) {
-  NAS_TRY(nas_op_keep_options(c, options, sizeof(rbf_options), err));
-  nas_expansion e = expansion_of(c);
-  nas_expansion_reserve(c, &e);
-  return NAS_OK;
-}
-
-static void forward_fast(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  nas_expansion_forward_fast(c, &e);
-}
-
-static void backward_fast(const nas_call *c) {
-  nas_expansion e = expansion_of(c);
-  nas_expansion_backward_fast(c, &e);
-}
-
-static nas_status prepare_fast(nas_call *c, nas_err *err) {
-  NAS_TRY(nas_op_keep_options(c, options, sizeof(rbf_options), err));
-  nas_expansion e = expansion_of(c);
-  nas_expansion_reserve_fast(c, &e);
-  return NAS_OK;
-}
+static nas_status prepare(nas_call *c, nas_err *err) { return nas_expansion_prepare(c, &kind, err); }
+static nas_status prepare_fast(nas_call *c, nas_err *err) { return nas_expansion_prepare_fast(c, &kind, err); }
 
 static const nas_kernel fast = {.prepare = prepare_fast,
                                 .release = nas_op_drop_options,
-                                .forward = forward_fast,
-                                .backward = backward_fast,
+                                .forward = nas_expansion_forward_fast,
+                                .backward = nas_expansion_backward_fast,
                                 .reads = NAS_READS_X};
 
 static const char *const samples[] = {"", "grids=3\nlow=-1\nhigh=3\n", NULL};
@@ -147,20 +104,9 @@ const nas_op nas_op_kan_rbf = {
     .infer = infer,
     .params = params,
     .macs = macs,
-    .f32 = {.prepare = prepare,
-            .release = nas_op_drop_options,
-            .forward = forward_f32,
-            .backward = backward_f32,
-            .reads = NAS_READS_X,
-            .probe = probe_f32},
-    .f64 = {.prepare = prepare,
-            .release = nas_op_drop_options,
-            .forward = forward_f64,
-            .backward = backward_f64,
-            .reads = NAS_READS_X,
-            .probe = probe_f64},
+    .f32 = NAS_EXPANSION_KERNEL(prepare, _f32),
+    .f64 = NAS_EXPANSION_KERNEL(prepare, _f64),
     .fast = &fast,
     .options = options,
     .samples = samples,
 };
-#endif
