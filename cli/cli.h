@@ -83,6 +83,8 @@ typedef struct nas_table nas_table;
 nas_table *nas_table_new(const char *schema, const char *const *columns, const char *format, int n_columns);
 void nas_table_cell(nas_table *t, const char *fmt, ...) NAS_PRINTF(2, 3);   /* row-major */
 nas_status nas_table_print(nas_table *t, const nas_cli *cli, nas_err *err); /* and frees */
+/* Prints and forgets the whole rows that are there, for tables of any length; columns keep at least their width. */
+nas_status nas_table_flush(nas_table *t, const nas_cli *cli, nas_err *err);
 void nas_table_free(nas_table *t);
 
 /* fputs to stdout with an error when it fails (a full disk or a closed pipe). */

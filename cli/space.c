@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "space/space.h"
 
-enum { SAMPLES_MAX = 1000000 };
+enum { SAMPLES_MAX = 1000000, ROWS_AT_ONCE = 1000 };
 
 /* What the verbs share: the space as named on the line, and the task that parameters and MACs are counted for. */
 typedef struct session {
@@ -106,11 +106,13 @@ static nas_status print_listing(const session *s, const char *schema, uint64_t n
     facts f;
     nas_status status = pick(s, arg, k, &arch, err);
     if (status == NAS_OK) status = find_facts(s, &arch, &f, err);
+    if (status == NAS_OK) add_facts(t, s, &f);
+    /* A space may have more rows than memory. */
+    if (status == NAS_OK && (k + 1) % ROWS_AT_ONCE == 0) status = nas_table_flush(t, s->cli, err);
     if (status != NAS_OK) {
       nas_table_free(t);
       return status;
     }
-    add_facts(t, s, &f);
   }
   return nas_table_print(t, s->cli, err);
 }

@@ -15,6 +15,9 @@ struct nas_table {
   char **cells;
   size_t n, cap;
   bool failed;
+  size_t width[COLUMNS_MAX]; /* of what was printed */
+  size_t printed;            /* rows that are out already */
+  bool begun;                /* so is the heading */
 };
 
 nas_table *nas_table_new(const char *schema, const char *const *columns, const char *format, int n_columns) {
@@ -53,14 +56,14 @@ static const char *cell(const nas_table *t, size_t row, int column) {
   return t->cells[row * (size_t)t->n_columns + (size_t)column];
 }
 
-static void add_aligned(const nas_table *t, size_t rows, nas_str *out) {
-  size_t width[COLUMNS_MAX];
+static void add_aligned(nas_table *t, size_t rows, nas_str *out) {
+  size_t *width = t->width;
   for (int c = 0; c < t->n_columns; c++) {
-    width[c] = strlen(t->columns[c]);
+    if (strlen(t->columns[c]) > width[c]) width[c] = strlen(t->columns[c]);
     for (size_t i = 0; i < rows; i++)
       if (strlen(cell(t, i, c)) > width[c]) width[c] = strlen(cell(t, i, c));
   }
-  for (size_t r = 0; r <= rows; r++) /* row 0 is the heading */
+  for (size_t r = t->begun; r <= rows; r++) /* row 0 is the heading */
     for (int c = 0; c < t->n_columns; c++) {
       const char *text = r ? cell(t, r - 1, c) : t->columns[c];
       bool last = c + 1 == t->n_columns;
@@ -80,7 +83,7 @@ static void add_csv_field(nas_str *out, const char *text) {
 }
 
 static void add_csv(const nas_table *t, size_t rows, nas_str *out) {
-  for (size_t r = 0; r <= rows; r++)
+  for (size_t r = t->begun; r <= rows; r++)
     for (int c = 0; c < t->n_columns; c++) {
       add_csv_field(out, r ? cell(t, r - 1, c) : t->columns[c]);
       nas_str_add(out, c + 1 == t->n_columns ? "\n" : ",");
@@ -107,28 +110,37 @@ static void add_json_row(const nas_table *t, size_t row, nas_str *out) {
 }
 
 static void add_json(const nas_table *t, size_t rows, bool lines, nas_str *out) {
-  if (!lines) nas_str_fmt(out, "{\"schema\": \"%s\", \"rows\": [", t->schema);
+  if (!lines && !t->begun) nas_str_fmt(out, "{\"schema\": \"%s\", \"rows\": [", t->schema);
   for (size_t r = 0; r < rows; r++) {
-    if (!lines) nas_str_add(out, r ? ",\n  " : "\n  ");
+    if (!lines) nas_str_add(out, t->printed + r ? ",\n  " : "\n  ");
     add_json_row(t, r, out);
     if (lines) nas_str_add(out, "\n");
   }
-  if (!lines) nas_str_add(out, rows ? "\n]}\n" : "]}\n");
 }
 
-nas_status nas_table_print(nas_table *t, const nas_cli *cli, nas_err *err) {
-  if (!t || t->failed) {
-    nas_table_free(t);
-    return nas_fail_memory(err, "a table");
-  }
+static nas_status print_rows(nas_table *t, const nas_cli *cli, bool last, nas_err *err) {
   nas_str out = {0};
   size_t rows = t->n / (size_t)t->n_columns;
   if (cli->json) add_json(t, rows, cli->json_lines, &out);
   else if (cli->csv) add_csv(t, rows, &out);
   else add_aligned(t, rows, &out);
+  t->printed += rows;
+  if (last && cli->json && !cli->json_lines) nas_str_add(&out, t->printed ? "\n]}\n" : "]}\n");
   nas_status status = nas_str_check(&out, err);
   if (status == NAS_OK) status = nas_cli_print(nas_str_text(&out), err);
   nas_str_free(&out);
+  t->begun = true;
+  for (size_t i = 0; i < t->n; i++) free(t->cells[i]);
+  t->n = 0;
+  return status;
+}
+
+nas_status nas_table_flush(nas_table *t, const nas_cli *cli, nas_err *err) {
+  return t->failed ? nas_fail_memory(err, "a table") : print_rows(t, cli, false, err);
+}
+
+nas_status nas_table_print(nas_table *t, const nas_cli *cli, nas_err *err) {
+  nas_status status = t && !t->failed ? print_rows(t, cli, true, err) : nas_fail_memory(err, "a table");
   nas_table_free(t);
   return status;
 }

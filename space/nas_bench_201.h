@@ -45,22 +45,7 @@ nas_status nas_nb201_format(const nas_space *self, const nas_arch *arch, nas_str
 /* ---- _net ---- */
 nas_status nas_nb201_net(const nas_space *self, const nas_arch *arch, nas_task task, nas_net *net, nas_err *err);
 
-/* ---- _draw, _svg ---- */
-/* The lines above a picture: "NAS-Bench-201 cell #9930", "1,288,506 parameters, ...", "16 channels, ...". */
-typedef struct nas_nb201_caption {
-  char title[48], counts[96], basis[96];
-} nas_nb201_caption;
-nas_status nas_nb201_caption_of(const nas_space *self, const nas_arch *arch, nas_task task, nas_nb201_caption *out,
-                                nas_err *err);
-/* Which edges have an effect: not `none`, out of a node that is not zero, on a way to the output. */
-void nas_nb201_live(const nas_arch *arch, bool live[NB201_EDGES]);
-const char *nas_nb201_node_name(uint8_t node);
-/* Colour and dash of an operation's edges: told apart in print without colour too. */
-typedef struct nas_nb201_style {
-  const char *label, *colour, *dash /* SVG dash array, NULL = solid */, *dot /* Graphviz style */;
-  double width;
-} nas_nb201_style;
-extern const nas_nb201_style nas_nb201_styles[NB201_OPS];
+/* ---- _draw ---- */
 nas_status nas_nb201_dot(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err);
 nas_status nas_nb201_svg(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err);
 void nas_nb201_json(const nas_space *self, const nas_arch *arch, nas_str *out);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "space/cell_picture.h"
 #include "space/neuron_edge.h"
-#include "space/space.h"
 
 enum { NODES = 4, EDGES = 6, OPS_MAX = NAS_NEURON_WORDS_MAX, CELLS_MAX = 1 << 20 };
 
@@ -345,6 +345,66 @@ static void edge(const nas_space *self, uint8_t gene, uint8_t *from, uint8_t *to
   *from = gene;
 }
 
+/* ---- pictures ---- */
+
+static void fill_edges(const nas_space *self, const nas_arch *arch, nas_cell_picture *out) {
+  static const nas_line_style lines[] = {
+      {"#c4c4c4", "1.5 5", "dotted", 1}, {"#555555", NULL, "solid", 1.4}, {"#777777", "2.5 3.5", "dotted", 2}};
+  static const char *const labels[] = {"none", "skip", "avg pool 3\u00d73"};
+  for (int e = 0; e < EDGES; e++) {
+    const char *op = data_of(self)->ops[arch->gene[e]];
+    nas_cell_edge *edge = &out->edges[e];
+    *edge = (nas_cell_edge){.op = op, .none = !strcmp(op, plain[0]), .style = *nas_line_style_of(arch->gene[e])};
+    /* Options are left to the text below where they would not fit between two nodes. */
+    bool fits = strlen(op) <= 18;
+    nas_text_put(edge->label, sizeof edge->label, "%.*s%s", fits ? 18 : (int)strcspn(op, "("), op,
+                 fits ? "" : "(\u2026)");
+    for (int i = 0; plain[i]; i++)
+      if (!strcmp(op, plain[i])) {
+        edge->style = lines[i];
+        nas_text_put(edge->label, sizeof edge->label, "%s", labels[i]);
+      }
+  }
+  nas_cell_live(out->edges);
+}
+
+static nas_status picture_of(const nas_space *self, const nas_arch *arch, nas_task task, nas_cell_picture *out,
+                             nas_err *err) {
+  const cell_options *o = nas_space_options(self);
+  nas_caption *caption = &out->caption;
+  uint64_t index;
+  char window[24] = "";
+  fill_edges(self, arch, out);
+  index_of(self, arch, &index);
+  nas_text_put(caption->title, sizeof caption->title, "neuron cell #%ju", (uintmax_t)index);
+  if (is_conv(self)) nas_text_put(window, sizeof window, ", %d \u00d7 %d windows", (int)o->kernel, (int)o->kernel);
+  nas_text_put(caption->basis, sizeof caption->basis,
+               "width %d%s, %d \u00d7 %d cell%s%s%s, %d \u00d7 %d \u00d7 %d image, %d classes", (int)o->width, window,
+               (int)o->stages, (int)o->cells, o->stages * o->cells > 1 ? "s" : "",
+               o->match[0] == 'n' ? "" : ", matched by ", o->match[0] == 'n' ? "" : o->match, task.input.c,
+               task.input.h, task.input.w, task.classes);
+  NAS_TRY(nas_space_format(self, arch, out->arch, err));
+  return nas_caption_count(self, arch, task, caption, err);
+}
+
+static nas_status svg(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err) {
+  nas_cell_picture picture;
+  NAS_TRY(picture_of(self, arch, task, &picture, err));
+  return nas_cell_svg(&picture, out);
+}
+
+static nas_status dot(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err) {
+  nas_cell_picture picture;
+  NAS_TRY(picture_of(self, arch, task, &picture, err));
+  return nas_cell_dot(&picture, out);
+}
+
+static void json(const nas_space *self, const nas_arch *arch, nas_str *out) {
+  nas_cell_picture picture;
+  fill_edges(self, arch, &picture);
+  nas_cell_json(&picture, out);
+}
+
 extern const nas_space_type nas_space_type_neuron_cell;
 const nas_space_type nas_space_type_neuron_cell = {
     .name = "neuron-cell",
@@ -370,5 +430,8 @@ const nas_space_type nas_space_type_neuron_cell = {
     .class_of = class_of,
     .class_first = class_first,
     .net = net,
+    .dot = dot,
+    .svg = svg,
+    .json = json,
     .edge = edge,
 };

@@ -176,24 +176,27 @@ static nas_status basis_of(const network *k, int layer, const double *x, int32_t
   return status;
 }
 
-/* Gives layer `l` of `to` the splines that `from` has there, seen at the n inputs x. */
+/* Gives layer `l` of `to` the splines that `from` has there, seen at the n inputs x. The engine keeps coefficients
+ * as [term][input][output]. */
 static nas_status carry_over(const network *from, network *to, int l, const double *x, int32_t n, nas_err *err) {
-  int in = from->width[l], out = from->width[l + 1];
+  int in = from->width[l], out = from->width[l + 1], edges = in * out;
   int before = from->grids[l].cells + ORDER, after = to->grids[l].cells + ORDER;
-  double *old_basis = NULL, *new_basis = NULL, *values = malloc((size_t)n * sizeof *values);
+  double *old_basis = NULL, *new_basis = NULL, *values = malloc((size_t)n * sizeof *values), fitted[TERMS_MAX];
   nas_status status = values ? NAS_OK : nas_fail_memory(err, "splines");
   if (status == NAS_OK) status = basis_of(from, l, x, n, &old_basis, err);
   if (status == NAS_OK) status = basis_of(to, l, x, n, &new_basis, err);
-  memcpy(tensor_of(to, l, "base_w"), tensor_of(from, l, "base_w"), (size_t)(in * out) * sizeof(double));
-  memcpy(tensor_of(to, l, "spline_scale"), tensor_of(from, l, "spline_scale"), (size_t)(in * out) * sizeof(double));
-  for (int edge = 0; edge < in * out && status == NAS_OK; edge++) {
-    const double *w = tensor_of(from, l, "spline_w") + edge * before;
+  memcpy(tensor_of(to, l, "base_w"), tensor_of(from, l, "base_w"), (size_t)edges * sizeof(double));
+  memcpy(tensor_of(to, l, "spline_scale"), tensor_of(from, l, "spline_scale"), (size_t)edges * sizeof(double));
+  for (int edge = 0; edge < edges && status == NAS_OK; edge++) {
+    int64_t input = edge / out;
+    const double *old = tensor_of(from, l, "spline_w") + edge;
+    double *fresh = tensor_of(to, l, "spline_w") + edge;
     for (int32_t i = 0; i < n; i++) {
       values[i] = 0;
-      for (int j = 0; j < before; j++) values[i] += w[j] * old_basis[((int64_t)i * in + edge % in) * before + j];
+      for (int j = 0; j < before; j++) values[i] += old[j * edges] * old_basis[((int64_t)i * in + input) * before + j];
     }
-    fit_spline(new_basis + (edge % in) * after, (int64_t)in * after, after, values, n,
-               tensor_of(to, l, "spline_w") + edge * after);
+    fit_spline(new_basis + input * after, (int64_t)in * after, after, values, n, fitted);
+    for (int j = 0; j < after; j++) fresh[j * edges] = fitted[j];
   }
   free(old_basis);
   free(new_basis);
@@ -275,8 +278,8 @@ static nas_status rmse_at(const network *k, const nas_dataset *d, nas_split spli
   return status;
 }
 
-/* As the code of the paper starts: all base weights near 1/sqrt(inputs), scales 1, splines of small noise. */
-static void start(network *k, uint64_t seed) {
+/* Base weights uniform around a mean, splines of small noise. */
+static void start(const experiment *f, network *k, uint64_t seed) {
   nas_rng r = nas_rng_make(seed, 0, NAS_STREAM_INIT);
   uint64_t at = 0;
   for (int l = 0; l < LAYERS; l++) {
@@ -284,10 +287,10 @@ static void start(network *k, uint64_t seed) {
     double *base = tensor_of(k, l, "base_w"), *scale = tensor_of(k, l, "spline_scale");
     double *spline = tensor_of(k, l, "spline_w");
     for (int i = 0; i < edges; i++) {
-      base[i] = 1 / sqrt(k->width[l]) + 0.1 * (2 * nas_rng_unit(r, at++) - 1);
+      base[i] = (f->base_mean + f->base_spread * (2 * nas_rng_unit(r, at++) - 1)) / sqrt(k->width[l]);
       scale[i] = 1;
     }
-    for (int i = 0; i < edges * (cells + ORDER); i++) spline[i] = 0.1 * (nas_rng_unit(r, at++) - 0.5) / cells;
+    for (int i = 0; i < edges * (cells + ORDER); i++) spline[i] = f->noise * (nas_rng_unit(r, at++) - 0.5) / cells;
   }
 }
 
@@ -296,7 +299,7 @@ static nas_status fit(const experiment *f, const nas_dataset *d, problem *p, uin
   network *k = p->net;
   NAS_TRY(open_network(k, p->n, err));
   gather(d, NAS_SPLIT_TRAIN, nas_plan_input(k->plan), (double *)p->targets);
-  start(k, seed);
+  start(f, k, seed);
   for (int stage = 0; stage < f->stages; stage++) {
     if (stage) NAS_TRY(regrid(p, f->grid[stage], err));
     /* While the hidden node finds its range, its grid follows. */

@@ -21,8 +21,10 @@ struct experiment {
   figure figures[FIGURES_MAX];
   /* Trains with one seed and fills the figures in their order; the first is what people compare. */
   nas_status (*run)(const experiment *e, const nas_dataset *d, uint64_t seed, double out[FIGURES_MAX], nas_err *err);
-  /* Of a fit: cells of the grid, stage by stage. In each stage the inner grid follows its input for some rounds of a
-   * burst of L-BFGS evaluations each, then it stays for more evaluations. */
+  /* Of a fit: at first the base weights of a node of n inputs are uniform in (mean +- spread) / sqrt(n), and the
+   * coefficients of the splines in +- noise / 2 cells. Cells of the grid, stage by stage. In each stage the inner grid
+   * follows its input for some rounds of a burst of L-BFGS evaluations each, then it stays for more evaluations. */
+  double base_mean, base_spread, noise;
   int grid[STAGES_MAX], stages, rounds, burst, evaluations;
 };
 
