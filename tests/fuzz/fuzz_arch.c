@@ -1,10 +1,13 @@
-/* The architecture grammar: whatever is accepted must survive format and parse, and name itself the same way by its
- * index; whatever is refused must say where. */
+/* The texts that name networks. Architectures: whatever is accepted must survive format and parse, and name itself the
+ * same way by its index. Neuron types with options, lists of them as a space's operations, and functions with ranges:
+ * whatever is refused must say where. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "space/neuron_edge.h"
 #include "space/space.h"
+#include "train/data/dataset.h"
 #include "train/neuron.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -28,6 +31,47 @@ static void round_trip(const nas_space *space, const nas_arch *arch, nas_err *er
   must(nas_arch_same(arch, &back));
 }
 
+static void neuron_word(const char *text) {
+  nas_neuron_word word;
+  nas_err err = {0};
+  nas_status status = nas_neuron_word_read(text, "operations", NULL, &word, &err);
+  must(status == NAS_OK ? word.type != NULL : err.code == status && err.where[0] && err.msg[0]);
+}
+
+/* A space of two operations and the text's; few enough for its table of classes to be small. */
+static void operations(const char *text) {
+  nas_settings settings = {0};
+  nas_space *space = NULL;
+  nas_err err = {0};
+  nas_str lines = {0};
+  nas_str_fmt(&lines, "operations=none,linear,%s\n", text);
+  nas_status status = nas_settings_parse(&settings, nas_str_text(&lines), "fuzz", &err);
+  if (status == NAS_OK) status = nas_space_open("neuron-cell", &settings, &space, &err);
+  must(status == NAS_OK || (err.where[0] && err.msg[0]));
+  nas_space_close(space);
+  nas_settings_free(&settings);
+  nas_str_free(&lines);
+}
+
+/* "EXPRESSION\nRANGES" */
+static void function(const char *text) {
+  nas_settings settings = {0};
+  nas_dataset *data = NULL;
+  nas_err err = {0};
+  nas_str name = {0}, lines = {0};
+  size_t first = strcspn(text, "\n");
+  nas_str_fmt(&name, "function:%.*s", (int)first, text);
+  nas_str_fmt(&lines, "samples=6\ntrain-images=2\nvalid-images=2\nranges=%s\n",
+              text[first] ? text + first + 1 : "-1..1");
+  nas_status status = nas_settings_parse(&settings, nas_str_text(&lines), "fuzz", &err);
+  if (status == NAS_OK) status = nas_dataset_open(nas_str_text(&name), &settings, NULL, &data, &err);
+  must(status == NAS_OK ? data->task.input.c >= 1 : err.where[0] && err.msg[0]);
+  nas_dataset_close(data);
+  nas_settings_free(&settings);
+  nas_str_free(&name);
+  nas_str_free(&lines);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   nas_neurons_introduce();
   char *text = malloc(n + 1);
@@ -44,6 +88,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     else must(err.code == status && strncmp(err.where, "arch", 4) == 0 && err.msg[0]);
     nas_space_close(space);
   }
+  neuron_word(text);
+  if (n < 200) operations(text);
+  if (n < 200) function(text);
   free(text);
   return 0;
 }
