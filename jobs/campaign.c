@@ -43,6 +43,8 @@ static const nas_option run_options[] = {
                     "how long a table that cannot be written (full disk, locked) is tried again before the run ends"),
     NAS_OPT_SECONDS(nas_run_settings, grace, "grace", "60", 0, 1e6,
                     "time that running trials get for their checkpoints when the run is asked to stop"),
+    NAS_OPT_BYTES(nas_run_settings, checkpoints, "checkpoints", "10GiB", 0, 1e18,
+                  "size that checkpoints may take together, about; the oldest go first; 0 = no limit"),
     NAS_OPT_BYTES(nas_run_settings, memory, "memory", "0", 0, 1e16,
                   "memory that the trials of one node may take together; 0 = no limit"),
     NAS_OPT_FLAG(nas_run_settings, bind, "bind", "false", "give each trial process trial.threads cores of its own"),

@@ -28,15 +28,16 @@ typedef struct nas_trial_limits {
 
 /* How a campaign is run; changes no number, and may differ when it is gone on with. */
 typedef struct nas_run_settings {
-  double lease;     /* seconds of silence after which a worker is taken for lost */
-  double patience;  /* seconds that a table which cannot be written is tried again before the run gives up */
-  double grace;     /* seconds that trials get for their checkpoints when the run is asked to stop */
-  int64_t memory;   /* bytes that all trials of one node may take together; 0 = no limit */
-  bool bind;        /* trial processes to cores of their own */
-  char folder[512]; /* of spools and the heartbeat; "": TABLE.work */
-  double snapshot;  /* seconds between copies of the table for readers; 0 = none */
-  char log[512];    /* folder of one log per rank; "" = none */
-  int64_t log_size; /* bytes after which a log is rotated */
+  double lease;        /* seconds of silence after which a worker is taken for lost */
+  double patience;     /* seconds that a table which cannot be written is tried again before the run gives up */
+  double grace;        /* seconds that trials get for their checkpoints when the run is asked to stop */
+  int64_t checkpoints; /* bytes that checkpoints may take together; 0 = no limit */
+  int64_t memory;      /* bytes that all trials of one node may take together; 0 = no limit */
+  bool bind;           /* trial processes to cores of their own */
+  char folder[512];    /* of spools and the heartbeat; "": TABLE.work */
+  double snapshot;     /* seconds between copies of the table for readers; 0 = none */
+  char log[512];       /* folder of one log per rank; "" = none */
+  int64_t log_size;    /* bytes after which a log is rotated */
   char on_improve[1024], on_finish[1024]; /* shell commands; "" = none */
 } nas_run_settings;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/secret.h"
 #include "base/version.h"
 #include "jobs/transcript.h"
 
@@ -57,7 +58,12 @@ nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_e
                                     .note = nas_transcript_take,
                                     .note_arg = c,
                                     .preview = preview};
-  return nas_strategy_open_with(campaign->strategy, &campaign->strategy_settings, &setup, &c->strategy, err);
+  NAS_TRY(nas_strategy_open_with(campaign->strategy, &campaign->strategy_settings, &setup, &c->strategy, err));
+  if (preview) return NAS_OK;
+  char secret[64];
+  nas_strategy_secret(campaign->strategy, &campaign->strategy_settings, secret);
+  nas_secret_forget(secret); /* it has its copy; hooks and whoever looks at this process get none */
+  return NAS_OK;
 }
 
 nas_status nas_coordinator_open(nas_coordinator *c, const nas_campaign *campaign,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/secret.h"
 #include "evaluators/checkpoints.h"
 #include "jobs/cores.h"
 #include "jobs/follow.h"
@@ -93,9 +94,14 @@ nas_status nas_campaign_run(const nas_campaign *c, const nas_campaign_run_option
   nas_status status = NAS_OK;
   nas_str checkpoints = {0};
   nas_str_fmt(&checkpoints, "%s.checkpoints", options->db);
-  nas_server_job job = {.campaign = c, .checkpoints = checkpoints.s, .memory = nas_trial_memory(c)};
+  nas_server_job job = {
+      .campaign = c, .checkpoints = {checkpoints.s, c->run.checkpoints}, .memory = nas_trial_memory(c)};
   job.bound = nas_cores_choose(c, &job.cores);
-  if (!(several && hint.size > 1 && hint.rank == 0)) status = nas_zygote_start(&zygote, nas_server_serve, &job, err);
+  char secret[64];
+  nas_strategy_secret(c->strategy, &c->strategy_settings, secret);
+  if (several && hint.rank > 0) nas_secret_forget(secret); /* rank 0 alone asks the strategy */
+  if (!(several && hint.size > 1 && hint.rank == 0))
+    status = nas_zygote_start(&zygote, nas_server_serve, &job, secret, err);
   if (several) status = run_ranks(c, options, &zygote, status, summary, err);
   else if (status == NAS_OK) status = run_alone(c, options, &zygote, summary, err);
   nas_zygote_stop(&zygote);

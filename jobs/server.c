@@ -20,7 +20,7 @@ typedef struct server {
   nas_channel channel;
   nas_setup setup;
   const nas_campaign *campaign;
-  const char *checkpoints;
+  const nas_checkpoints *checkpoints;
   const nas_message *trial; /* running */
   double last_report;
   double train_loss, valid_accuracy; /* of its last whole epoch */
@@ -160,7 +160,7 @@ static nas_status serve(server *s, nas_err *err) {
 
 void nas_server_serve(int fd, const void *arg) {
   const nas_server_job *job = arg;
-  server s = {.campaign = job->campaign, .checkpoints = job->checkpoints};
+  server s = {.campaign = job->campaign, .checkpoints = &job->checkpoints};
   nas_err err = {0};
   struct sigaction action = {.sa_handler = on_stop};
   sigemptyset(&action.sa_mask);

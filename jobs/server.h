@@ -4,13 +4,14 @@
 
 #include <sched.h>
 
+#include "evaluators/checkpoints.h"
 #include "jobs/campaign.h"
 
 typedef struct nas_server_job {
   const nas_campaign *campaign;
-  const char *checkpoints; /* folder where trials keep their checkpoints; NULL: they keep none */
-  int64_t memory;          /* bytes that a trial may take; 0: no limit */
-  bool bound;              /* to these cores */
+  nas_checkpoints checkpoints; /* where trials keep them */
+  int64_t memory;              /* bytes that a trial may take; 0: no limit */
+  bool bound;                  /* to these cores */
   cpu_set_t cores;
 } nas_server_job;
 

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/secret.h"
+
 /* The zygote's own state; it lives in that process only. */
 typedef struct zygote_process {
   nas_channel control;
@@ -180,7 +182,7 @@ static void become_zygote(int control, nas_zygote_serve serve, const void *arg, 
   _exit(0);
 }
 
-nas_status nas_zygote_start(nas_zygote *z, nas_zygote_serve serve, const void *arg, nas_err *err) {
+nas_status nas_zygote_start(nas_zygote *z, nas_zygote_serve serve, const void *arg, const char *secret, nas_err *err) {
   int ends[2];
   *z = (nas_zygote){.pid = -1};
   nas_channel_open(&z->control, -1);
@@ -189,6 +191,7 @@ nas_status nas_zygote_start(nas_zygote *z, nas_zygote_serve serve, const void *a
   pid_t self = getpid(), pid = fork();
   if (pid == 0) {
     close(ends[0]);
+    nas_secret_forget(secret);
     become_zygote(ends[1], serve, arg, self);
   }
   close(ends[1]);

@@ -14,8 +14,9 @@ typedef struct nas_zygote {
 /* What a trial process does with its socket; the process ends when it returns. */
 typedef void (*nas_zygote_serve)(int fd, const void *arg);
 
-/* Forks the zygote; `arg` is inherited. To be called while the process has one thread. */
-nas_status nas_zygote_start(nas_zygote *z, nas_zygote_serve serve, const void *arg, nas_err *err);
+/* Forks the zygote; `arg` is inherited, the environment but for the variable `secret` (NULL or "": all of it) too. To
+ * be called while the process has one thread. */
+nas_status nas_zygote_start(nas_zygote *z, nas_zygote_serve serve, const void *arg, const char *secret, nas_err *err);
 /* Asks for a trial process and gives the socket to talk to it. One at a time. */
 nas_status nas_zygote_spawn(nas_zygote *z, int *fd, nas_err *err);
 /* Kills the trial process with SIGKILL; EXITED follows. */

@@ -411,4 +411,5 @@ const nas_strategy_type nas_strategy_llm = {
     .recall = recall,
     .preview = preview,
     .tunable = tunable,
+    .secret = "key-variable",
 };

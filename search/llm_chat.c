@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 
 #include "base/file.h"
+#include "base/secret.h"
 
 enum { KEY_MAX = 4096, ANSWER_BYTES_MAX = 4 << 20, BYTES_PER_TOKEN = 4 };
 
@@ -62,12 +62,7 @@ static nas_status take_key(nas_llm_chat *c, const nas_http_place *place, nas_err
                     "the key would travel in clear text; use an https address (or key-variable=none)");
   c->key = strdup(value);
   if (!c->key) return nas_fail_memory(err, "a key");
-  /* A dump of this process would hold it. */
-  struct rlimit core;
-  if (getrlimit(RLIMIT_CORE, &core) == 0) {
-    core.rlim_cur = 0;
-    setrlimit(RLIMIT_CORE, &core);
-  }
+  nas_secret_no_dumps();
   return NAS_OK;
 }
 

@@ -173,6 +173,17 @@ nas_status nas_strategy_tell(nas_strategy *s, const nas_tell *tell, nas_err *err
   return NAS_OK;
 }
 
+void nas_strategy_secret(const char *name, const nas_settings *settings, char out[64]) {
+  const nas_strategy_type *type;
+  out[0] = '\0';
+  if (nas_strategy_find(name, &type, NULL) != NAS_OK || !type->secret) return;
+  const nas_option *option = nas_options_find(type->options, type->secret);
+  const char *variable = option ? option->fallback : "";
+  for (size_t i = 0; settings && i < settings->n; i++)
+    if (strcmp(settings->rows[i].key, type->secret) == 0) variable = settings->rows[i].value;
+  nas_text_put(out, 64, "%s", variable);
+}
+
 const nas_strategy_type *nas_strategy_type_of(const nas_strategy *s) { return s->type; }
 const nas_space *nas_strategy_space(const nas_strategy *s) { return s->setup.space; }
 const nas_strategy_setup *nas_strategy_setup_of(const nas_strategy *s) { return &s->setup; }

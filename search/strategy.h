@@ -68,6 +68,8 @@ typedef struct nas_strategy_type {
   /* Names of options that say how it reaches the outside and how often it may, not what it proposes: a resumed campaign
    * may have others. Ends with NULL. */
   const char *const *tunable;
+  /* Name of the option that names an environment variable with a key, which no other process may get; NULL: none. */
+  const char *secret;
 } nas_strategy_type;
 
 /* What a strategy is opened on. */
@@ -110,6 +112,9 @@ nas_status nas_strategy_ask(nas_strategy *s, uint64_t number, nas_arch *out, nas
 nas_status nas_strategy_tell(nas_strategy *s, const nas_tell *tell, nas_err *err);
 /* Adds what the next ask would send to something outside. UNSUPPORTED for a strategy that sends nothing. */
 nas_status nas_strategy_preview(nas_strategy *s, nas_str *out, nas_err *err);
+
+/* The environment variable that holds a key for a strategy with these settings; "" where there is none. */
+void nas_strategy_secret(const char *name, const nas_settings *settings, char out[64]);
 
 /* For implementations. */
 const nas_strategy_type *nas_strategy_type_of(const nas_strategy *s);

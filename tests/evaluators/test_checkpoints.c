@@ -1,6 +1,7 @@
 /* Trials that go on from where an earlier one ended. */
 #include "evaluators/checkpoints.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,8 @@ static bool kept(const world *w, const nas_eval_request *r) { return nas_file_ex
 
 static nas_result run(const world *w, const char *folder, const nas_eval_request *r) {
   nas_result result;
-  assert_ok(nas_evaluate_from_checkpoint(folder, w->train, w->options, r, &result, nas_test_err()));
+  const nas_checkpoints kept = {folder, 0};
+  assert_ok(nas_evaluate_from_checkpoint(&kept, w->train, w->options, r, &result, nas_test_err()));
   return result;
 }
 
@@ -225,7 +227,52 @@ static void clearing_takes_checkpoints_and_nothing_else(void **state) {
   close_world(&w);
 }
 
+static int64_t size_of(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+/* Room for two: the third drives out the first, whoever the file belongs to; what is no checkpoint stays. */
+static void the_oldest_go_when_the_folder_is_full(void **state) {
+  (void)state;
+  world w;
+  char mine[1024];
+  open_world(&w);
+  nas_eval_request r[3];
+  for (int i = 0; i < 3; i++) {
+    r[i] = request_of(&w, 1);
+    r[i].seed = (uint64_t)i;
+  }
+  nas_result part = run(&w, w.folder, &r[0]);
+  nas_result_free(&part);
+  int64_t one = size_of(path_of(&w, &r[0]));
+  assert_true(one > 0);
+  nas_text_put(mine, sizeof mine, "%s/mine.checkpoint", w.folder);
+  assert_ok(nas_file_write_atomic(mine, "x", 1, nas_test_err()));
+  const nas_checkpoints room = {w.folder, 2 * one + one / 2}, none = {w.folder, 1};
+  for (int i = 1; i < 3; i++) {
+    const struct timespec past[2] = {{.tv_sec = i}, {.tv_sec = i}};
+    assert_int_equal(utimensat(AT_FDCWD, path_of(&w, &r[i - 1]), past, 0), 0);
+    assert_ok(nas_evaluate_from_checkpoint(&room, w.train, w.options, &r[i], &part, nas_test_err()));
+    nas_result_free(&part);
+  }
+  assert_false(kept(&w, &r[0]));
+  assert_true(kept(&w, &r[1]) && kept(&w, &r[2]));
+  /* Less than one file: nothing is kept, and what goes on trains from the start, to the same bits. */
+  assert_ok(nas_evaluate_from_checkpoint(&none, w.train, w.options, &r[0], &part, nas_test_err()));
+  nas_result_free(&part);
+  for (int i = 0; i < 3; i++) assert_false(kept(&w, &r[i]));
+  assert_true(nas_file_exists(mine));
+  r[0].epochs = 2;
+  nas_result whole = run(&w, NULL, &r[0]);
+  assert_ok(nas_evaluate_from_checkpoint(&none, w.train, w.options, &r[0], &part, nas_test_err()));
+  assert_is_start_of(&part, &whole, 2, 0);
+  nas_result_free(&whole);
+  close_world(&w);
+}
+
 NAS_SUITE(Checkpoints, NAS_CASE(rungs_give_the_bits_of_one_training),
           NAS_CASE(useless_checkpoints_give_way_to_a_training_from_the_start),
           NAS_CASE(a_preempted_trial_goes_on_and_a_failed_one_leaves_nothing), NAS_CASE(names_tell_trainings_apart),
-          NAS_CASE(a_folder_that_cannot_be_made_costs_no_trial), NAS_CASE(clearing_takes_checkpoints_and_nothing_else))
+          NAS_CASE(a_folder_that_cannot_be_made_costs_no_trial), NAS_CASE(clearing_takes_checkpoints_and_nothing_else),
+          NAS_CASE(the_oldest_go_when_the_folder_is_full))

@@ -1,4 +1,5 @@
 /* Campaigns with strategy llm, through the program and its endpoint for tests. */
+#include <dirent.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -179,6 +180,64 @@ static void a_waiting_campaign_stops_at_once(void **state) {
   llm_server_stop(&s);
 }
 
+static size_t read_proc(const char *pid, const char *file, char *out, size_t size) {
+  char path[300];
+  snprintf(path, sizeof path, "/proc/%s/%s", pid, file);
+  FILE *f = fopen(path, "r");
+  size_t n = f ? fread(out, 1, size - 1, f) : 0;
+  if (f) fclose(f);
+  out[n] = '\0';
+  return n;
+}
+
+/* Looks at every process of ours in a session; how many there are. `alone`: one of them is the coordinator. */
+static int look_for_key(pid_t session, bool alone) {
+  static char environment[1 << 20];
+  int seen = 0;
+  DIR *d = opendir("/proc");
+  assert_non_null(d);
+  for (struct dirent *e; (e = readdir(d));) {
+    char stat[512], filter[32];
+    if (!strchr("0123456789", e->d_name[0]) || read_proc(e->d_name, "stat", stat, sizeof stat) == 0) continue;
+    char *name = strchr(stat, '('), *rest = strrchr(stat, ')');
+    int its_session = -1;
+    if (!name || !rest || sscanf(rest, ") %*c %*d %*d %d", &its_session) != 1 || its_session != session) continue;
+    if (strncmp(name, "(nascent", 8) != 0) continue; /* a shell, mpirun */
+    size_t n = read_proc(e->d_name, "environ", environment, sizeof environment);
+    assert_true(n > 0);
+    if (memmem(environment, n, "Secret", 6)) fail_msg("%.*s has the key", (int)(rest - name + 1), name);
+    read_proc(e->d_name, "coredump_filter", filter, sizeof filter);
+    if (alone && strncmp(name, "(nascent)", 9) == 0) assert_int_equal(strtoul(filter, NULL, 16), 0);
+    seen++;
+  }
+  closedir(d);
+  return seen;
+}
+
+/* Once the strategy has its key, no process of the campaign shows it, nor would a core file of one. */
+static void look_at_a_run(int ranks, int least, int most) {
+  write_campaign();
+  setenv("NASCENT_LLM_KEY", KEY, 1);
+  llm_server s = llm_server_start("ok ok ok hang", NULL, false);
+  pid_t session = nas_runs_start(ranks, "", "c", ranks ? "ranks" : "alone", with(&s, ""));
+  wait_for_requests(&s, 4);
+  assert_in_range(look_for_key(session, ranks == 0), least, most);
+  nas_runs_kill(session);
+  unsetenv("NASCENT_LLM_KEY");
+  char *log = llm_server_log(&s);
+  assert_non_null(strstr(log, "Bearer " KEY));
+  free(log);
+  llm_server_stop(&s);
+  unlink(s.log);
+}
+
+static void no_process_shows_the_key(void **state) {
+  (void)state;
+  look_at_a_run(0, 3, 4); /* the coordinator, the zygote, a trial process */
+  nas_runs_mpi_or_skip();
+  look_at_a_run(3, 6, 9);
+}
+
 /* An endpoint that stays away ends the campaign with what it said on record; used up budgets end it well. */
 static void ends_are_on_record(void **state) {
   (void)state;
@@ -204,4 +263,4 @@ static void ends_are_on_record(void **state) {
 NAS_SUITE(LlmCampaign, NAS_CASE(without_a_key_nothing_begins), NAS_CASE(dry_run_prints_the_prompt),
           NAS_CASE(searches_alone), NAS_CASE(searches_under_mpirun),
           NAS_CASE(a_killed_campaign_goes_on_as_if_never_stopped), NAS_CASE(a_waiting_campaign_stops_at_once),
-          NAS_CASE(ends_are_on_record))
+          NAS_CASE(no_process_shows_the_key), NAS_CASE(ends_are_on_record))

@@ -60,7 +60,7 @@ static nas_message end_of(nas_zygote *z, const char *what) {
 static void every_death_is_reported_and_the_next_process_is_made(void **state) {
   (void)state;
   nas_zygote z;
-  assert_ok(nas_zygote_start(&z, serve, NULL, nas_test_err()));
+  assert_ok(nas_zygote_start(&z, serve, NULL, NULL, nas_test_err()));
   for (int round = 0; round < 3; round++) {
     nas_message m = end_of(&z, "s");
     assert_true(WIFSIGNALED(m.wait_status));
@@ -75,7 +75,7 @@ static void every_death_is_reported_and_the_next_process_is_made(void **state) {
 static void the_last_words_are_kept(void **state) {
   (void)state;
   nas_zygote z;
-  assert_ok(nas_zygote_start(&z, serve, NULL, nas_test_err()));
+  assert_ok(nas_zygote_start(&z, serve, NULL, NULL, nas_test_err()));
   nas_message m = end_of(&z, "t");
   assert_int_equal(WTERMSIG(m.wait_status), SIGABRT);
   assert_non_null(strstr(m.tail, "line 998;line 999"));
@@ -91,7 +91,7 @@ static void a_hanging_process_is_killed_on_request(void **state) {
   nas_zygote z;
   int fd;
   nas_message m;
-  assert_ok(nas_zygote_start(&z, serve, NULL, nas_test_err()));
+  assert_ok(nas_zygote_start(&z, serve, NULL, NULL, nas_test_err()));
   assert_ok(nas_zygote_spawn(&z, &fd, nas_test_err()));
   assert_int_equal(write(fd, "w", 1), 1);
   assert_ok(nas_zygote_kill(&z, nas_test_err()));
@@ -127,7 +127,7 @@ static void nothing_outlives_the_parent(void **state) {
     nas_zygote z;
     nas_err err;
     int fd;
-    if (nas_zygote_start(&z, serve, NULL, &err) != NAS_OK || nas_zygote_spawn(&z, &fd, &err) != NAS_OK) _exit(1);
+    if (nas_zygote_start(&z, serve, NULL, NULL, &err) != NAS_OK || nas_zygote_spawn(&z, &fd, &err) != NAS_OK) _exit(1);
     pids[0] = z.pid;
     if (write(fd, "p", 1) != 1 || read(fd, &pids[1], sizeof pids[1]) != sizeof pids[1]) _exit(1);
     if (write(report[1], pids, sizeof pids) != sizeof pids) _exit(1);
