@@ -88,12 +88,12 @@ static const struct {
   const char *op;
   double bound;
 } bounds[] = {
-    {"conv2d", 5e-6},     {"batch_norm", 5e-6},  {"linear", 4e-6},   {"relu", 2e-6},          {"avg_pool", 2e-6},
-    {"max_pool", 2e-6},   {"global_pool", 2e-6}, {"add", 2e-6},      {"identity", 2e-6},      {"zero", 2e-6},
-    {"dropout", 2e-6},    {"mul", 2e-6},         {"square", 2e-6},   {"tanh", 2e-6},          {"sigmoid", 2e-6},
-    {"aptx", 5e-6},       {"kan_bspline", 5e-6}, {"kan_rbf", 5e-6},  {"kan_chebyshev", 5e-6}, {"patches", 2e-6},
-    {"lif", 2e-6},        {"expression", 5e-6},  {"kuramoto", 1e-4}, {"pade", 1e-4},          {"layer_norm", 5e-6},
-    {"group_norm", 5e-6}, {"rbf", 1e-5},
+    {"conv2d", 5e-6},     {"batch_norm", 5e-6},  {"linear", 4e-6},     {"relu", 2e-6},          {"avg_pool", 2e-6},
+    {"max_pool", 2e-6},   {"global_pool", 2e-6}, {"add", 2e-6},        {"identity", 2e-6},      {"zero", 2e-6},
+    {"dropout", 2e-6},    {"mul", 2e-6},         {"square", 2e-6},     {"tanh", 2e-6},          {"sigmoid", 2e-6},
+    {"aptx", 5e-6},       {"kan_bspline", 5e-6}, {"kan_rbf", 5e-6},    {"kan_chebyshev", 5e-6}, {"patches", 2e-6},
+    {"lif", 2e-6},        {"expression", 5e-6},  {"kuramoto", 1e-4},   {"pade", 1e-4},          {"layer_norm", 5e-6},
+    {"group_norm", 5e-6}, {"rbf", 1e-5},         {"power_mean", 1e-5},
 };
 
 static double bound_of(const nas_op *op) {

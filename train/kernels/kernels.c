@@ -390,6 +390,13 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .expression_gradient = NAS_PER_ISA(expression_gradient),
     .rbf_forward = NAS_PER_ISA(rbf_forward),
     .rbf_backward = NAS_PER_ISA(rbf_backward),
+    .log_positive = NAS_PER_ISA(log_positive),
+    .log_positive_gradient = NAS_PER_ISA(log_positive_gradient),
+    .lowest_highest = NAS_PER_ISA(lowest_highest),
+    .powers = NAS_PER_ISA(powers),
+    .powers_gradient = NAS_PER_ISA(powers_gradient),
+    .means = NAS_PER_ISA(means),
+    .means_gradient = NAS_PER_ISA(means_gradient),
     .aptx_forward = NAS_PER_ISA(aptx_forward),
     .aptx_backward = NAS_PER_ISA(aptx_backward),
 };

@@ -134,6 +134,19 @@ typedef struct nas_kernel_set {
                               const float *plus, float *dx, double *by_scalar, int64_t n);
   void (*rbf_forward)(const nas_rbf *f);
   void (*rbf_backward)(const nas_rbf *f);
+  /* The logarithm of softplus x, or of x, where that is above 1e-12; dx = plus + g times its derivative. */
+  void (*log_positive)(float *y, const float *x, bool softplus, int64_t n);
+  void (*log_positive_gradient)(float *dx, const float *plus, const float *x, const float *g, bool softplus, int64_t n);
+  void (*lowest_highest)(nas_powers *p);
+  void (*powers)(const nas_powers *p, float *y);
+  /* From the powers y and their gradient g: that of the logarithms, added to, and of the exponent. */
+  double (*powers_gradient)(const nas_powers *p, const float *y, const float *g, float *by_log);
+  /* y = (above / below)^(1 / gap) from sums [rows][out] of the powers up and down, gap the difference of their
+   * exponents. The gradients of the sums take their place; returned is that of -log gap. */
+  void (*means)(const nas_powers *up, const nas_powers *down, const float *above, const float *below, float *y,
+                int64_t out);
+  double (*means_gradient)(const nas_powers *up, const nas_powers *down, float *above, float *below, const float *dy,
+                           int64_t out);
   void (*aptx_forward)(const nas_aptx *a);
   void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;

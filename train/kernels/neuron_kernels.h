@@ -86,5 +86,15 @@ typedef struct nas_rbf {
   float *scratch; /* nas_rbf_scratch numbers */
 } nas_rbf;
 enum { NAS_RBF_CHUNK = 128 };
+
+/* Powers x^exponent of positive numbers with the logarithms `logs`, [rows][in], each row as shares of its largest. */
+typedef struct nas_powers {
+  int64_t rows, in;
+  float exponent;
+  const float *logs;
+  float *lowest, *highest; /* logarithms of each row */
+} nas_powers;
+enum { NAS_POWERS_CHUNK = 64 };
+
 static inline int64_t nas_rbf_scratch(int64_t out) { return NAS_RBF_CHUNK * (32 + out); }
 #endif

@@ -37,4 +37,14 @@ void NAS_PER_ISA(expression_gradient)(const struct nas_expression *e, const floa
                                       const float *dy, const float *plus, float *dx, double *by_scalar, int64_t n);
 void NAS_PER_ISA(rbf_forward)(const nas_rbf *f);
 void NAS_PER_ISA(rbf_backward)(const nas_rbf *f);
+void NAS_PER_ISA(log_positive)(float *y, const float *x, bool softplus, int64_t n);
+void NAS_PER_ISA(log_positive_gradient)(float *dx, const float *plus, const float *x, const float *g, bool softplus,
+                                        int64_t n);
+void NAS_PER_ISA(lowest_highest)(nas_powers *p);
+void NAS_PER_ISA(powers)(const nas_powers *p, float *y);
+double NAS_PER_ISA(powers_gradient)(const nas_powers *p, const float *y, const float *g, float *by_log);
+void NAS_PER_ISA(means)(const nas_powers *up, const nas_powers *down, const float *above, const float *below, float *y,
+                        int64_t out);
+double NAS_PER_ISA(means_gradient)(const nas_powers *up, const nas_powers *down, float *above, float *below,
+                                   const float *dy, int64_t out);
 #endif
