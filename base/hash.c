@@ -1,44 +1,42 @@
 #include "base/hash.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-/* The opaque handle is OpenSSL's own context. */
-static EVP_MD_CTX *context(nas_sha256 *h) { return (EVP_MD_CTX *)(void *)h; }
+struct nas_sha256 {
+  struct sha256_ctx context;
+};
 
 nas_status nas_sha256_begin(nas_sha256 **h, nas_err *err) {
-  EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-  if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-    EVP_MD_CTX_free(ctx);
-    *h = NULL;
-    return nas_fail_memory(err, "a SHA-256 digest");
-  }
-  *h = (nas_sha256 *)(void *)ctx;
+  if (!(*h = malloc(sizeof **h))) return nas_fail_memory(err, "a SHA-256 digest");
+  sha256_init(&(*h)->context);
   return NAS_OK;
 }
 
-void nas_sha256_add(nas_sha256 *h, const void *bytes, size_t n) { EVP_DigestUpdate(context(h), bytes, n); }
+void nas_sha256_add(nas_sha256 *h, const void *bytes, size_t n) { sha256_update(&h->context, n, bytes); }
 
-static void to_hex(const unsigned char *bytes, char hex[NAS_DIGEST_SIZE]) {
-  for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+static void take(struct sha256_ctx *context, char hex[NAS_DIGEST_SIZE]) {
+  uint8_t bytes[SHA256_DIGEST_SIZE];
+  sha256_digest(context, sizeof bytes, bytes);
+  for (size_t i = 0; i < sizeof bytes; i++) snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 }
 
 void nas_sha256_end(nas_sha256 *h, char hex[NAS_DIGEST_SIZE]) {
-  unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-  EVP_DigestFinal_ex(context(h), digest, NULL);
-  to_hex(digest, hex);
+  take(&h->context, hex);
   nas_sha256_drop(h);
 }
 
-void nas_sha256_drop(nas_sha256 *h) { EVP_MD_CTX_free(context(h)); }
+void nas_sha256_drop(nas_sha256 *h) { free(h); }
 
 void nas_digest(const void *bytes, size_t n, char hex[NAS_DIGEST_SIZE]) {
-  unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-  EVP_Digest(bytes, n, digest, NULL, EVP_sha256(), NULL);
-  to_hex(digest, hex);
+  struct sha256_ctx context;
+  sha256_init(&context);
+  sha256_update(&context, n, bytes);
+  take(&context, hex);
 }
 
 nas_status nas_digest_file(const char *path, char hex[NAS_DIGEST_SIZE], nas_err *err) {

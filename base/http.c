@@ -1,5 +1,6 @@
 #include "base/http.h"
 
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,24 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/library.h"
 #include "base/str.h"
+
+/* libcurl, loaded at the first download or question. */
+#define CURL_FUNCTIONS(F)                                                                                              \
+  F(easy_cleanup)                                                                                                      \
+  F(easy_getinfo) F(easy_init) F(easy_perform) F(easy_reset) F(easy_setopt) F(easy_strerror) F(free) F(global_cleanup) \
+      F(global_init) F(multi_add_handle) F(multi_cleanup) F(multi_info_read) F(multi_init) F(multi_perform)            \
+          F(multi_poll) F(multi_remove_handle) F(slist_append) F(slist_free_all) F(url) F(url_cleanup) F(url_get)      \
+              F(url_set)
+#define POINTER(name) __typeof__(curl_##name) *name;
+#define SYMBOL(name)  NAS_SYMBOL("curl_", lib, name),
+static struct { CURL_FUNCTIONS(POINTER) } lib;
+static const nas_symbol symbols[] = {CURL_FUNCTIONS(SYMBOL)};
+static nas_library library = {NAS_CURL_LIBRARY, "install libcurl (Debian: libcurl4)", symbols,
+                              sizeof symbols / sizeof *symbols, NULL};
+
+nas_status nas_http_load(nas_err *err) { return nas_library_load(&library, err); }
 
 enum { PATH_SIZE = 4096, TAG_SIZE = 256 };
 
@@ -79,7 +97,7 @@ static bool truncate_part(transfer *t) {
 /* Decides, at the first byte of the body, whether it continues the part file or replaces it. */
 static bool accept_body(transfer *t) {
   long status = 0;
-  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+  lib.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
   bool other = t->tag[0] && strcmp(t->tag, t->part_tag) != 0; /* a server that does not look at If-Range */
   if (status == 206 && (t->range_start != t->offset || other)) {
     t->misplaced = true;
@@ -124,28 +142,28 @@ static void set_options(transfer *t) {
   CURL *c = t->curl;
   double connect = t->d->connect_seconds > 0 ? t->d->connect_seconds : 30;
   double stall = t->d->stall_seconds > 0 ? t->d->stall_seconds : 60;
-  curl_easy_setopt(c, CURLOPT_URL, t->d->url);
-  curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
-  curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
-  curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-  curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(1000 * connect));
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)(stall < 1 ? 1 : stall));
-  curl_easy_setopt(c, CURLOPT_USERAGENT, "nascent");
-  curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+  lib.easy_setopt(c, CURLOPT_URL, t->d->url);
+  lib.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https,file");
+  lib.easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  lib.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+  lib.easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
+  lib.easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+  lib.easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+  lib.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+  lib.easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+  lib.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(1000 * connect));
+  lib.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  lib.easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)(stall < 1 ? 1 : stall));
+  lib.easy_setopt(c, CURLOPT_USERAGENT, "nascent");
+  lib.easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
+  lib.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+  lib.easy_setopt(c, CURLOPT_WRITEDATA, t);
+  lib.easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+  lib.easy_setopt(c, CURLOPT_HEADERDATA, t);
   if (!t->d->progress) return;
-  curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+  lib.easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+  lib.easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+  lib.easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
 /* What the server called the version whose bytes the part file holds; "" when that is not known, and for local files,
@@ -181,7 +199,7 @@ static nas_status describe_failure(const transfer *t, CURLcode code, long http, 
   if (t->write_errno) return nas_fail_errno(err, t->write_errno, t->part, "cannot write the download");
   if (code == CURLE_HTTP_RETURNED_ERROR)
     return nas_fail(err, NAS_E_NETWORK, t->d->url, "the server answered with status %ld", http);
-  const char *reason = t->message[0] ? t->message : curl_easy_strerror(code);
+  const char *reason = t->message[0] ? t->message : lib.easy_strerror(code);
   if (t->written > 0)
     return nas_fail(err, NAS_E_NETWORK, t->d->url, "%s, after %lld bytes; run it again to go on from there", reason,
                     (long long)t->written);
@@ -191,19 +209,19 @@ static nas_status describe_failure(const transfer *t, CURLcode code, long http, 
 static nas_status perform(transfer *t, long *http, nas_err *err) {
   char text[TAG_SIZE + 32];
   struct curl_slist *headers = NULL;
-  curl_easy_reset(t->curl);
+  lib.easy_reset(t->curl);
   set_options(t);
   if (t->offset > 0) {
     nas_text_put(text, sizeof text, "If-Range: %s", t->part_tag);
-    headers = curl_slist_append(NULL, text);
+    headers = lib.slist_append(NULL, text);
     if (!headers) return nas_fail_memory(err, "a download");
     nas_text_put(text, sizeof text, "%lld-", (long long)t->offset);
-    curl_easy_setopt(t->curl, CURLOPT_RANGE, text);
-    curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
+    lib.easy_setopt(t->curl, CURLOPT_RANGE, text);
+    lib.easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
   }
-  CURLcode code = curl_easy_perform(t->curl);
-  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, http);
-  curl_slist_free_all(headers);
+  CURLcode code = lib.easy_perform(t->curl);
+  lib.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, http);
+  lib.slist_free_all(headers);
   if (code == CURLE_OK && !t->accepted && !accept_body(t)) code = CURLE_WRITE_ERROR; /* an empty body */
   if (code != CURLE_OK) return describe_failure(t, code, *http, err);
   if (fsync(t->fd) != 0) return nas_fail_errno(err, errno, t->part, "cannot write the download");
@@ -262,6 +280,7 @@ static nas_status finish(transfer *t, nas_err *err) {
 }
 
 nas_status nas_http_download(const nas_download *d, nas_err *err) {
+  NAS_TRY(nas_http_load(err));
   transfer *t = calloc(1, sizeof *t);
   if (!t) return nas_fail_memory(err, "a download");
   t->d = d;
@@ -269,13 +288,13 @@ nas_status nas_http_download(const nas_download *d, nas_err *err) {
   if (!nas_text_put(t->part, sizeof t->part, "%s.part", d->path) ||
       !nas_text_put(t->tag_path, sizeof t->tag_path, "%s.part.tag", d->path))
     status = nas_fail(err, NAS_E_BAD_INPUT, NULL, "the path is too long");
-  else if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(t->curl = curl_easy_init()))
+  else if (lib.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(t->curl = lib.easy_init()))
     status = nas_fail_memory(err, "a download");
   if (status == NAS_OK) status = fetch_part(t, err);
   if (status == NAS_OK) status = finish(t, err);
   if (t->curl) {
-    curl_easy_cleanup(t->curl);
-    curl_global_cleanup();
+    lib.easy_cleanup(t->curl);
+    lib.global_cleanup();
   }
   free(t);
   return status;
@@ -286,23 +305,24 @@ nas_status nas_http_download(const nas_download *d, nas_err *err) {
 nas_status nas_http_place_of(const char *url, nas_http_place *out, nas_err *err) {
   char *scheme = NULL, *host = NULL, *user = NULL;
   *out = (nas_http_place){0};
-  CURLU *u = curl_url();
+  NAS_TRY(nas_http_load(err));
+  CURLU *u = lib.url();
   if (!u) return nas_fail_memory(err, "an address");
-  bool ok = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-            curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-            curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+  bool ok = lib.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+            lib.url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+            lib.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
             (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
   if (ok) {
     int b, c, d, end = 0;
     out->secure = strcmp(scheme, "https") == 0;
-    out->has_login = curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    out->has_login = lib.url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK;
     out->loopback = strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
                     (sscanf(host, "127.%d.%d.%d%n", &b, &c, &d, &end) == 3 && !host[end]);
   }
-  curl_free(scheme);
-  curl_free(host);
-  curl_free(user);
-  curl_url_cleanup(u);
+  lib.free(scheme);
+  lib.free(host);
+  lib.free(user);
+  lib.url_cleanup(u);
   return ok ? NAS_OK : nas_fail(err, NAS_E_BAD_INPUT, NULL, "this is no address of the form https://host/path");
 }
 
@@ -318,10 +338,12 @@ struct nas_http_client {
 };
 
 nas_status nas_http_client_new(nas_http_client **out, nas_err *err) {
+  *out = NULL;
+  NAS_TRY(nas_http_load(err));
   nas_http_client *c = *out = calloc(1, sizeof *c);
-  if (c && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
-    c->multi = curl_multi_init();
-    c->curl = curl_easy_init();
+  if (c && lib.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
+    c->multi = lib.multi_init();
+    c->curl = lib.easy_init();
     if (c->multi && c->curl) return NAS_OK;
   }
   nas_http_client_free(c);
@@ -331,20 +353,20 @@ nas_status nas_http_client_new(nas_http_client **out, nas_err *err) {
 
 /* The handle keeps the connection; the headers may hold a key. */
 static void end_question(nas_http_client *c) {
-  if (c->running) curl_multi_remove_handle(c->multi, c->curl);
+  if (c->running) lib.multi_remove_handle(c->multi, c->curl);
   c->running = false;
   for (struct curl_slist *h = c->headers; h; h = h->next) explicit_bzero(h->data, strlen(h->data));
-  curl_slist_free_all(c->headers);
+  lib.slist_free_all(c->headers);
   c->headers = NULL;
-  if (c->curl) curl_easy_reset(c->curl);
+  if (c->curl) lib.easy_reset(c->curl);
 }
 
 void nas_http_client_free(nas_http_client *c) {
   if (!c) return;
   end_question(c);
-  curl_easy_cleanup(c->curl);
-  curl_multi_cleanup(c->multi);
-  curl_global_cleanup();
+  lib.easy_cleanup(c->curl);
+  lib.multi_cleanup(c->multi);
+  lib.global_cleanup();
   nas_str_free(&c->body);
   free(c);
 }
@@ -359,7 +381,7 @@ static size_t on_answer(char *bytes, size_t size, size_t count, void *arg) {
 }
 
 static nas_status add_header(nas_http_client *c, const char *text, nas_err *err) {
-  struct curl_slist *longer = curl_slist_append(c->headers, text);
+  struct curl_slist *longer = lib.slist_append(c->headers, text);
   if (!longer) return nas_fail_memory(err, "a question");
   c->headers = longer;
   return NAS_OK;
@@ -375,29 +397,29 @@ nas_status nas_http_post(nas_http_client *c, const nas_question *q, nas_err *err
   for (const char *const *h = q->headers; h && *h; h++) NAS_TRY(add_header(c, *h, err));
   NAS_TRY(add_header(c, "Expect:", err)); /* or curl waits a second before it sends a long body */
   CURL *e = c->curl;
-  curl_easy_setopt(e, CURLOPT_URL, q->url);
-  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L); /* a key is for one address */
-  curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-  curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(1000 * (q->connect_seconds > 0 ? q->connect_seconds : 30)));
-  curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(1000 * (q->seconds > 0 ? q->seconds : 120)));
-  curl_easy_setopt(e, CURLOPT_USERAGENT, "nascent");
-  curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->message);
-  curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
-  curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
-  curl_easy_setopt(e, CURLOPT_COPYPOSTFIELDS, q->body);
-  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
-  curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
-  if (curl_multi_add_handle(c->multi, e) != CURLM_OK)
+  lib.easy_setopt(e, CURLOPT_URL, q->url);
+  lib.easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  lib.easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L); /* a key is for one address */
+  lib.easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+  lib.easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+  lib.easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  lib.easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(1000 * (q->connect_seconds > 0 ? q->connect_seconds : 30)));
+  lib.easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(1000 * (q->seconds > 0 ? q->seconds : 120)));
+  lib.easy_setopt(e, CURLOPT_USERAGENT, "nascent");
+  lib.easy_setopt(e, CURLOPT_ERRORBUFFER, c->message);
+  lib.easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+  lib.easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n);
+  lib.easy_setopt(e, CURLOPT_COPYPOSTFIELDS, q->body);
+  lib.easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
+  lib.easy_setopt(e, CURLOPT_WRITEDATA, c);
+  if (lib.multi_add_handle(c->multi, e) != CURLM_OK)
     return nas_fail(err, NAS_E_INTERNAL, c->url, "cannot begin the question");
   c->running = true;
   return NAS_OK;
 }
 
 static nas_status explain(const nas_http_client *c, CURLcode code, nas_err *err) {
-  const char *reason = c->message[0] ? c->message : curl_easy_strerror(code);
+  const char *reason = c->message[0] ? c->message : lib.easy_strerror(code);
   if (c->too_long) return nas_fail(err, NAS_E_OUT_OF_RANGE, c->url, "the answer is longer than %zu bytes", c->limit);
   if (c->body.failed) return nas_fail_memory(err, "an answer");
   switch (code) {
@@ -413,9 +435,9 @@ static nas_status explain(const nas_http_client *c, CURLcode code, nas_err *err)
 static void read_answer(nas_http_client *c, nas_http_answer *answer) {
   curl_off_t wait = 0, took = 0;
   *answer = (nas_http_answer){.body = nas_str_text(&c->body), .n = c->body.len};
-  curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &answer->status);
-  curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &wait);
-  curl_easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took);
+  lib.easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+  lib.easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &wait);
+  lib.easy_getinfo(c->curl, CURLINFO_TOTAL_TIME_T, &took);
   answer->retry_after = wait > 0 ? (double)wait : NAN;
   answer->seconds = (double)took * 1e-6;
 }
@@ -425,11 +447,11 @@ nas_status nas_http_poll(nas_http_client *c, double timeout, bool *done, nas_htt
   *done = false;
   *answer = (nas_http_answer){.retry_after = NAN};
   if (!c->running) return nas_fail(err, NAS_E_INTERNAL, c->url, "no question is under way");
-  if (curl_multi_perform(c->multi, &running) != CURLM_OK ||
-      (running && curl_multi_poll(c->multi, NULL, 0, (int)(1000 * timeout), NULL) != CURLM_OK) ||
-      (running && curl_multi_perform(c->multi, &running) != CURLM_OK))
+  if (lib.multi_perform(c->multi, &running) != CURLM_OK ||
+      (running && lib.multi_poll(c->multi, NULL, 0, (int)(1000 * timeout), NULL) != CURLM_OK) ||
+      (running && lib.multi_perform(c->multi, &running) != CURLM_OK))
     return nas_fail(err, NAS_E_INTERNAL, c->url, "cannot go on with the question");
-  for (CURLMsg *m; (m = curl_multi_info_read(c->multi, &left));) {
+  for (CURLMsg *m; (m = lib.multi_info_read(c->multi, &left));) {
     if (m->msg != CURLMSG_DONE) continue;
     CURLcode code = m->data.result;
     *done = true;

@@ -7,6 +7,9 @@
 
 #include "base/status.h"
 
+/* Loads libcurl, as everything below does by itself. Error: UNSUPPORTED where it is missing, with what to install. */
+nas_status nas_http_load(nas_err *err);
+
 typedef struct nas_download {
   const char *url;
   const char *path;       /* the finished file */

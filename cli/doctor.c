@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/http.h"
 #include "base/version.h"
 #include "bench-db/bench-db.h"
 #include "cli/commands.h"
+#include "jobs/ranks.h"
 #include "train/data/dataset.h"
+#include "train/libraries.h"
 
 typedef struct report {
   nas_table *table;
@@ -43,6 +46,21 @@ static void check_memory(report *r) {
   int64_t bytes = (int64_t)sysconf(_SC_AVPHYS_PAGES) * sysconf(_SC_PAGESIZE);
   nas_text_put(detail, sizeof detail, "%s free", nas_text_size(size, bytes));
   add_row(r, "memory", bytes > (int64_t)256 << 20 ? "ok" : "warning", detail);
+}
+
+/* What is loaded only when it is needed, and would be missed only then. */
+static void check_libraries(report *r) {
+  static const struct {
+    const char *check, *use;
+    nas_status (*load)(nas_err *);
+  } late[] = {{"oneDNN", "trains", nas_train_libraries_load},
+              {"MPI", "campaigns of several ranks", nas_ranks_load},
+              {"libcurl", "downloads, strategy llm", nas_http_load}};
+  for (size_t i = 0; i < sizeof late / sizeof *late; i++) {
+    nas_err err = {0};
+    bool there = late[i].load(&err) == NAS_OK;
+    add_row(r, late[i].check, there ? "ok" : "warning", there ? late[i].use : err.msg);
+  }
 }
 
 static bool on_path(const char *program) {
@@ -98,7 +116,7 @@ static void check_folder(report *r) {
 nas_status nas_cmd_doctor(nas_cli *cli, int argc, const char **argv, nas_err *err) {
   bool done;
   const nas_usage usage = {"", 0, 0, NULL,
-                           "Checks this machine and installation: processor, memory, mpirun, data sets,\n"
+                           "Checks this machine and installation: processor, memory, libraries, mpirun, data sets,\n"
                            "and whether a table can be written in the present folder."};
   NAS_TRY(nas_cli_parse(cli, argc, argv, &usage, &done, err));
   if (done) return NAS_OK;
@@ -108,6 +126,7 @@ nas_status nas_cmd_doctor(nas_cli *cli, int argc, const char **argv, nas_err *er
   add_row(&r, "version", "ok", NAS_VERSION_FULL);
   check_processor(&r);
   check_memory(&r);
+  check_libraries(&r);
   check_mpirun(&r);
   check_folder(&r);
   for (const nas_dataset_type *const *type = nas_dataset_types(); *type; type++) check_dataset(&r, cli, (*type)->name);

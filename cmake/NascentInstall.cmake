@@ -3,6 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS nascent RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS libnascent EXPORT nascent-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS nascent-mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/nascent)
 install(EXPORT nascent-targets NAMESPACE nascent:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/nascent)
 
 foreach(room base space bench-db evaluators search)

@@ -1,19 +1,18 @@
 #include "jobs/ranks.h"
 
 #include <math.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/file.h"
+#include "base/library.h"
 #include "jobs/campaign.h"
-
-enum { TAG = 1 };
+#include "jobs/mpi_calls.h"
 
 struct nas_parcel_out {
-  MPI_Request request;
+  nas_mpi_request request;
   char *bytes;
 };
 
@@ -45,16 +44,30 @@ nas_ranks_hint nas_ranks_from_environment(void) {
 
 bool nas_jobs_is_secondary_rank(void) { return nas_ranks_from_environment().rank > 0; }
 
+static const nas_mpi_calls *mpi;
+
+nas_status nas_ranks_load(nas_err *err) {
+  static __typeof__(nas_mpi_module) *module;
+  static const nas_symbol symbols[] = {{"nas_mpi_module", &module}};
+  static nas_library library = {
+      NAS_MPI_MODULE,
+      "it is a part of this program and needs MPI (Debian: libopenmpi3); run without mpirun to "
+      "use one process",
+      symbols, 1, NULL};
+  NAS_TRY(nas_library_load(&library, err));
+  mpi = module();
+  if (mpi->version != NAS_MPI_CALLS_VERSION)
+    return nas_fail(err, NAS_E_UNSUPPORTED, NAS_MPI_MODULE, "is of another version of this program; install it anew");
+  return NAS_OK;
+}
+
 nas_status nas_ranks_open(nas_ranks *r, nas_err *err) {
   /* Copying between processes needs a privilege that containers withhold; Open MPI would warn once per job. */
   setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
   *r = (nas_ranks){.size = 1, .nap = shortest_nap};
-  int given;
-  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SINGLE, &given) != MPI_SUCCESS)
+  NAS_TRY(nas_ranks_load(err));
+  if (!mpi->start(&r->rank, &r->size))
     return nas_fail(err, NAS_E_UNSUPPORTED, "MPI", "cannot start; run without mpirun to use one process");
-  MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
-  MPI_Comm_size(MPI_COMM_WORLD, &r->size);
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN); /* the loss of a rank is not the end of this one */
   return NAS_OK;
 }
 
@@ -62,8 +75,8 @@ nas_status nas_ranks_open(nas_ranks *r, nas_err *err) {
 static void sweep(nas_ranks *r) {
   size_t kept = 0;
   for (size_t i = 0; i < r->n_out; i++) {
-    int done = 0;
-    if (MPI_Test(&r->out[i].request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done) r->out[kept++] = r->out[i];
+    bool done = false;
+    if (mpi->test(&r->out[i].request, &done) && !done) r->out[kept++] = r->out[i];
     else free(r->out[i].bytes);
   }
   r->n_out = kept;
@@ -79,7 +92,7 @@ static const double farewell_seconds = 2;
 void nas_ranks_close(nas_ranks *r) {
   double end = nas_clock() + farewell_seconds;
   while (nas_ranks_sending(r) && nas_clock() < end) nanosleep(&(struct timespec){0, 1000000}, NULL);
-  if (!r->torn && r->n_out == 0) MPI_Finalize();
+  if (!r->torn && r->n_out == 0) mpi->end();
   free(r->in);
   if (r->n_out == 0) free(r->out);
 }
@@ -90,24 +103,22 @@ static void rest(nas_ranks *r) {
 }
 
 /* Collectives spin inside MPI; the non-blocking form lets a rank sleep while others read their files. */
-static void finish(nas_ranks *r, MPI_Request *request) {
-  int done = 0;
+static void finish(nas_ranks *r, nas_mpi_request *request) {
+  bool done = false;
   r->nap = shortest_nap;
-  while (MPI_Test(request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done) rest(r);
+  while (mpi->test(request, &done) && !done) rest(r);
   r->nap = shortest_nap;
 }
 
 nas_status nas_ranks_agree(nas_ranks *r, nas_status status, bool *failed, nas_err *err) {
   int mine = status == NAS_OK ? r->size : r->rank, first = r->size;
-  MPI_Request request;
-  MPI_Iallreduce(&mine, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD, &request);
-  finish(r, &request);
+  nas_mpi_request request;
+  if (mpi->least(&mine, &first, &request)) finish(r, &request);
   *failed = first < r->size;
   if (!*failed || first == 0) return r->rank == 0 ? status : NAS_OK;
   nas_err theirs = {0};
   if (r->rank == first && err) theirs = *err;
-  MPI_Ibcast(&theirs, (int)sizeof theirs, MPI_BYTE, first, MPI_COMM_WORLD, &request);
-  finish(r, &request);
+  if (mpi->broadcast(&theirs, (int)sizeof theirs, first, &request)) finish(r, &request);
   if (r->rank != 0) return NAS_OK;
   if (err) {
     *err = theirs;
@@ -132,7 +143,7 @@ nas_status nas_ranks_send_frames(nas_ranks *r, int to, nas_str *frames, nas_err 
   int n = (int)frames->len;
   *frames = (nas_str){0};
   /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what sweep() freed are buffers of messages that have gone */
-  if (MPI_Isend(p->bytes, n, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &p->request) == MPI_SUCCESS) r->n_out++;
+  if (mpi->send(p->bytes, n, to, &p->request)) r->n_out++;
   else free(p->bytes); /* the rank is gone: its silence will tell */
   return NAS_OK;
 }
@@ -163,17 +174,14 @@ static nas_status next(nas_ranks *r, int *from, nas_message *m, bool *got, nas_e
   return NAS_OK;
 }
 
-static nas_status fetch(nas_ranks *r, MPI_Status *arrived, nas_err *err) {
-  int n = 0;
-  MPI_Get_count(arrived, MPI_BYTE, &n);
-  char *bytes = n >= 0 ? realloc(r->in, (size_t)n + 1) : NULL;
+static nas_status fetch(nas_ranks *r, int from, int n, nas_err *err) {
+  char *bytes = realloc(r->in, (size_t)n + 1);
   if (!bytes) return nas_fail_memory(err, "a message");
   r->in = bytes;
   r->at = r->n_in = 0;
-  if (MPI_Recv(bytes, n, MPI_BYTE, arrived->MPI_SOURCE, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-    return NAS_OK; /* its sender died in the middle */
+  if (!mpi->receive(bytes, n, from)) return NAS_OK; /* its sender died in the middle */
   r->n_in = (size_t)n;
-  r->from = arrived->MPI_SOURCE;
+  r->from = from;
   return NAS_OK;
 }
 
@@ -182,11 +190,11 @@ nas_status nas_ranks_receive(nas_ranks *r, double timeout, int *from, nas_messag
   for (;;) {
     NAS_TRY(next(r, from, m, got, err));
     if (*got) return NAS_OK;
-    int there = 0;
-    MPI_Status arrived;
-    if (MPI_Iprobe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &there, &arrived) == MPI_SUCCESS && there) {
+    int sender, n;
+    bool there = false;
+    if (mpi->probe(&there, &sender, &n) && there) {
       r->nap = shortest_nap;
-      NAS_TRY(fetch(r, &arrived, err));
+      NAS_TRY(fetch(r, sender, n, err));
       continue;
     }
     if (timeout <= 0 || nas_clock() >= end) return NAS_OK;

@@ -1,7 +1,7 @@
 #ifndef NAS_JOBS_RANKS_H
 #define NAS_JOBS_RANKS_H
-/* The ranks of an MPI job. The one place that knows MPI; messages are those of wire.h. Waiting sleeps: MPI's own waits
- * spin. */
+/* The ranks of an MPI job. The one place that calls MPI (through mpi_calls.h); messages are those of wire.h. Waiting
+ * sleeps: MPI's own waits spin. */
 #include "jobs/wire.h"
 
 /* What the launcher's environment says, before MPI is started. */
@@ -25,6 +25,8 @@ typedef struct nas_ranks {
   bool torn; /* a rank was lost: nothing collective can be done any more */
 } nas_ranks;
 
+/* Loads the module that calls MPI, as opening does by itself. Error: UNSUPPORTED where it, or MPI, is missing. */
+nas_status nas_ranks_load(nas_err *err);
 /* Starts MPI (once per process) and ends it. Closing waits for the other ranks, unless some were lost. */
 nas_status nas_ranks_open(nas_ranks *r, nas_err *err);
 void nas_ranks_close(nas_ranks *r);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/library.h"
+
 nas_status nas_gaussian_open(nas_gaussian *g, size_t room, nas_err *err) {
   *g = (nas_gaussian){.room = room, .scale2 = 1};
   g->factor = calloc(room * room + 1, sizeof *g->factor);
@@ -107,10 +109,23 @@ static double minus_likelihood(unsigned n, const double *log_parameter, double *
 
 static const double log_theta_min = -7, log_theta_max = 3, log_noise_min = -12, log_noise_max = 0;
 
+/* NLopt, loaded by the first fit. */
+#define NLOPT_FUNCTIONS(F)                                                                            \
+  F(create)                                                                                           \
+  F(destroy) F(optimize) F(set_initial_step1) F(set_lower_bounds) F(set_maxeval) F(set_min_objective) \
+      F(set_upper_bounds) F(set_xtol_rel)
+#define POINTER(name) __typeof__(nlopt_##name) *name;
+#define SYMBOL(name)  NAS_SYMBOL("nlopt_", nlopt, name),
+static struct { NLOPT_FUNCTIONS(POINTER) } nlopt;
+static const nas_symbol symbols[] = {NLOPT_FUNCTIONS(SYMBOL)};
+static nas_library library = {NAS_NLOPT_LIBRARY, "install NLopt (Debian: libnlopt0)", symbols,
+                              sizeof symbols / sizeof *symbols, NULL};
+
 static nas_status maximise(fit *f, int evaluations, double *log_parameter, nas_err *err) {
   unsigned n = (unsigned)f->parts + 1;
   double low[NAS_KERNEL_PARTS + 1], high[NAS_KERNEL_PARTS + 1], value;
-  nlopt_opt opt = nlopt_create(NLOPT_LN_BOBYQA, n);
+  NAS_TRY(nas_library_load(&library, err));
+  nlopt_opt opt = nlopt.create(NLOPT_LN_BOBYQA, n);
   if (!opt) return nas_fail_memory(err, "the kernel parameters");
   for (unsigned i = 0; i < n; i++) {
     low[i] = i + 1 < n ? log_theta_min : log_noise_min;
@@ -119,14 +134,14 @@ static nas_status maximise(fit *f, int evaluations, double *log_parameter, nas_e
   }
   double start[NAS_KERNEL_PARTS + 1], before = minus_likelihood(n, log_parameter, NULL, f);
   memcpy(start, log_parameter, n * sizeof *start);
-  nlopt_set_min_objective(opt, minus_likelihood, f);
-  nlopt_set_lower_bounds(opt, low);
-  nlopt_set_upper_bounds(opt, high);
-  nlopt_set_maxeval(opt, evaluations);
-  nlopt_set_xtol_rel(opt, 1e-3);
-  nlopt_set_initial_step1(opt, 1.0);
-  nlopt_result result = nlopt_optimize(opt, log_parameter, &value);
-  nlopt_destroy(opt);
+  nlopt.set_min_objective(opt, minus_likelihood, f);
+  nlopt.set_lower_bounds(opt, low);
+  nlopt.set_upper_bounds(opt, high);
+  nlopt.set_maxeval(opt, evaluations);
+  nlopt.set_xtol_rel(opt, 1e-3);
+  nlopt.set_initial_step1(opt, 1.0);
+  nlopt_result result = nlopt.optimize(opt, log_parameter, &value);
+  nlopt.destroy(opt);
   /* Rounding that limits the last step is no failure; anything that is no better than the start is left there. */
   bool bad = result < 0 && result != NLOPT_ROUNDOFF_LIMITED;
   for (unsigned i = 0; i < n; i++) bad |= !isfinite(log_parameter[i]);

@@ -1,8 +1,9 @@
 #include "train/dnnl_conv.h"
 
-#include <dnnl.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+#include "train/dnnl_library.h"
 
 /* A convolution primitive with the memory objects of its arguments. */
 typedef struct pass {
@@ -23,8 +24,8 @@ static dnnl_stream_t stream;
 static dnnl_status_t engine_status;
 
 static void start(void) {
-  engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
-  if (engine_status == dnnl_success) engine_status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+  engine_status = nas_dnnl.engine_create(&engine, dnnl_cpu, 0);
+  if (engine_status == dnnl_success) engine_status = nas_dnnl.stream_create(&stream, engine, dnnl_stream_default_flags);
 }
 
 typedef struct descs {
@@ -51,16 +52,16 @@ static dnnl_status_t describe(const nas_site *s, const nas_conv_options *o, desc
   dnnl_dims_t x = {images, in.c, in.h, in.w}, y = {images, out.c, out.h, out.w}, b = {out.c};
   dnnl_dims_t flat = {out.c, in.c, a->kernel_h, a->kernel_w};
   dnnl_dims_t grouped = {groups, out.c / groups, in.c / groups, a->kernel_h, a->kernel_w};
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->x, 4, x, type, dnnl_nhwc));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->dx, 4, x, dnnl_f32, dnnl_nhwc));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->dy, 4, y, type, dnnl_nhwc));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->y, 4, y, dnnl_f32, dnnl_nhwc));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->bias, 1, b, dnnl_f32, dnnl_a));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->x, 4, x, type, dnnl_nhwc));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->dx, 4, x, dnnl_f32, dnnl_nhwc));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->dy, 4, y, type, dnnl_nhwc));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->y, 4, y, dnnl_f32, dnnl_nhwc));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->bias, 1, b, dnnl_f32, dnnl_a));
   int dims = groups > 1 ? 5 : 4;
   int64_t *w = groups > 1 ? grouped : flat;
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->weight, dims, w, type, dnnl_format_tag_any));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->gradient, dims, w, dnnl_f32, dnnl_format_tag_any));
-  TRY_DNNL(dnnl_memory_desc_init_by_tag(&d->plain, dims, w, dnnl_f32, groups > 1 ? dnnl_goihw : dnnl_oihw));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->weight, dims, w, type, dnnl_format_tag_any));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->gradient, dims, w, dnnl_f32, dnnl_format_tag_any));
+  TRY_DNNL(nas_dnnl.memory_desc_init_by_tag(&d->plain, dims, w, dnnl_f32, groups > 1 ? dnnl_goihw : dnnl_oihw));
   d->strides[0] = d->strides[1] = a->stride;
   d->dilates[0] = d->dilates[1] = 0;
   d->pad_low[0] = d->pad_low[1] = a->pad;
@@ -72,23 +73,23 @@ static dnnl_status_t describe(const nas_site *s, const nas_conv_options *o, desc
 }
 
 static dnnl_status_t new_memory(dnnl_memory_t *m, const dnnl_memory_desc_t *d) {
-  return dnnl_memory_create(m, d, engine, DNNL_MEMORY_NONE);
+  return nas_dnnl.memory_create(m, d, engine, DNNL_MEMORY_NONE);
 }
 
 static dnnl_status_t finish_pass(pass *p, const dnnl_convolution_desc_t *op, dnnl_primitive_desc_t hint,
                                  const dnnl_memory_desc_t *first, const dnnl_memory_desc_t *second, const descs *d,
                                  int64_t *scratch) {
   dnnl_primitive_attr_t attr;
-  TRY_DNNL(dnnl_primitive_attr_create(&attr));
-  dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-  if (status == dnnl_success) status = dnnl_primitive_desc_create(&p->desc, op, attr, engine, hint);
-  dnnl_primitive_attr_destroy(attr);
+  TRY_DNNL(nas_dnnl.primitive_attr_create(&attr));
+  dnnl_status_t status = nas_dnnl.primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  if (status == dnnl_success) status = nas_dnnl.primitive_desc_create(&p->desc, op, attr, engine, hint);
+  nas_dnnl.primitive_attr_destroy(attr);
   if (status != dnnl_success) return status;
-  TRY_DNNL(dnnl_primitive_create(&p->primitive, p->desc));
-  const dnnl_memory_desc_t *pad = dnnl_primitive_desc_query_md(p->desc, dnnl_query_scratchpad_md, 0);
+  TRY_DNNL(nas_dnnl.primitive_create(&p->primitive, p->desc));
+  const dnnl_memory_desc_t *pad = nas_dnnl.primitive_desc_query_md(p->desc, dnnl_query_scratchpad_md, 0);
   TRY_DNNL(new_memory(&p->scratch, pad));
   TRY_DNNL(new_memory(&p->bias, &d->bias));
-  int64_t bytes = (int64_t)dnnl_memory_desc_get_size(pad);
+  int64_t bytes = (int64_t)nas_dnnl.memory_desc_get_size(pad);
   if (bytes > *scratch) *scratch = bytes;
   TRY_DNNL(new_memory(&p->first, first));
   return new_memory(&p->second, second);
@@ -96,42 +97,42 @@ static dnnl_status_t finish_pass(pass *p, const dnnl_convolution_desc_t *op, dnn
 
 static dnnl_status_t reorder(dnnl_primitive_t *p, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to) {
   dnnl_primitive_desc_t desc;
-  TRY_DNNL(dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL));
-  dnnl_status_t status = dnnl_primitive_create(p, desc);
-  dnnl_primitive_desc_destroy(desc);
+  TRY_DNNL(nas_dnnl.reorder_primitive_desc_create(&desc, from, engine, to, engine, NULL));
+  dnnl_status_t status = nas_dnnl.primitive_create(p, desc);
+  nas_dnnl.primitive_desc_destroy(desc);
   return status;
 }
 
 static dnnl_status_t build_forward(nas_conv *c, const descs *d, bool train) {
   dnnl_convolution_desc_t op;
-  TRY_DNNL(dnnl_convolution_forward_desc_init(&op, train ? dnnl_forward_training : dnnl_forward_inference,
-                                              dnnl_convolution_direct, &d->x, &d->weight, d->has_bias ? &d->bias : NULL,
-                                              &d->y, d->strides, d->pad_low, d->pad_high));
+  TRY_DNNL(nas_dnnl.convolution_forward_desc_init(
+      &op, train ? dnnl_forward_training : dnnl_forward_inference, dnnl_convolution_direct, &d->x, &d->weight,
+      d->has_bias ? &d->bias : NULL, &d->y, d->strides, d->pad_low, d->pad_high));
   TRY_DNNL(finish_pass(&c->forward, &op, NULL, &d->x, &d->y, d, &c->sizes.scratch));
-  const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(c->forward.desc, dnnl_query_weights_md, 0);
-  c->sizes.forward = (int64_t)dnnl_memory_desc_get_size(w);
+  const dnnl_memory_desc_t *w = nas_dnnl.primitive_desc_query_md(c->forward.desc, dnnl_query_weights_md, 0);
+  c->sizes.forward = (int64_t)nas_dnnl.memory_desc_get_size(w);
   TRY_DNNL(new_memory(&c->forward.weight, w));
   return reorder(&c->pack_forward, &d->plain, w);
 }
 
 static dnnl_status_t build_data(nas_conv *c, const descs *d) {
   dnnl_convolution_desc_t op;
-  TRY_DNNL(dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &d->dx, &d->weight, &d->dy,
-                                                    d->strides, d->pad_low, d->pad_high));
+  TRY_DNNL(nas_dnnl.convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &d->dx, &d->weight, &d->dy,
+                                                        d->strides, d->pad_low, d->pad_high));
   TRY_DNNL(finish_pass(&c->data, &op, c->forward.desc, &d->dx, &d->dy, d, &c->sizes.scratch));
-  const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(c->data.desc, dnnl_query_weights_md, 0);
-  c->sizes.data = (int64_t)dnnl_memory_desc_get_size(w);
+  const dnnl_memory_desc_t *w = nas_dnnl.primitive_desc_query_md(c->data.desc, dnnl_query_weights_md, 0);
+  c->sizes.data = (int64_t)nas_dnnl.memory_desc_get_size(w);
   TRY_DNNL(new_memory(&c->data.weight, w));
   return reorder(&c->pack_data, &d->plain, w);
 }
 
 static dnnl_status_t build_weights(nas_conv *c, const descs *d) {
   dnnl_convolution_desc_t op;
-  TRY_DNNL(dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &d->x, &d->gradient, NULL, &d->dy,
-                                                       d->strides, d->pad_low, d->pad_high));
+  TRY_DNNL(nas_dnnl.convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &d->x, &d->gradient, NULL,
+                                                           &d->dy, d->strides, d->pad_low, d->pad_high));
   TRY_DNNL(finish_pass(&c->weights, &op, c->forward.desc, &d->x, &d->dy, d, &c->sizes.scratch));
-  const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(c->weights.desc, dnnl_query_diff_weights_md, 0);
-  c->sizes.gradient = (int64_t)dnnl_memory_desc_get_size(w);
+  const dnnl_memory_desc_t *w = nas_dnnl.primitive_desc_query_md(c->weights.desc, dnnl_query_diff_weights_md, 0);
+  c->sizes.gradient = (int64_t)nas_dnnl.memory_desc_get_size(w);
   TRY_DNNL(new_memory(&c->weights.weight, w));
   return reorder(&c->unpack, w, &d->plain);
 }
@@ -147,12 +148,15 @@ static dnnl_status_t build(nas_conv *c, const nas_site *site, const nas_conv_opt
 }
 
 bool nas_conv_has_bf16(void) {
-  unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(), wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
+  if (nas_dnnl_load(NULL) != NAS_OK) return false;
+  unsigned isa = (unsigned)nas_dnnl.get_effective_cpu_isa(), wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
   return (isa & wanted) == wanted;
 }
 
 nas_status nas_conv_new(const nas_site *site, const nas_conv_options *options, nas_conv **out, nas_err *err) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
+  *out = NULL;
+  NAS_TRY(nas_dnnl_load(err));
   pthread_once(&once, start);
   *out = calloc(1, sizeof **out);
   if (!*out) return nas_fail_memory(err, "a convolution");
@@ -166,11 +170,11 @@ nas_status nas_conv_new(const nas_site *site, const nas_conv_options *options, n
 }
 
 static void free_pass(pass *p) {
-  if (p->primitive) dnnl_primitive_destroy(p->primitive);
-  if (p->desc) dnnl_primitive_desc_destroy(p->desc);
+  if (p->primitive) nas_dnnl.primitive_destroy(p->primitive);
+  if (p->desc) nas_dnnl.primitive_desc_destroy(p->desc);
   dnnl_memory_t memories[] = {p->first, p->second, p->weight, p->bias, p->scratch};
   for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
-    if (memories[i]) dnnl_memory_destroy(memories[i]);
+    if (memories[i]) nas_dnnl.memory_destroy(memories[i]);
 }
 
 void nas_conv_free(nas_conv *c) {
@@ -178,10 +182,10 @@ void nas_conv_free(nas_conv *c) {
   free_pass(&c->forward);
   free_pass(&c->data);
   free_pass(&c->weights);
-  if (c->plain) dnnl_memory_destroy(c->plain);
+  if (c->plain) nas_dnnl.memory_destroy(c->plain);
   dnnl_primitive_t reorders[] = {c->pack_forward, c->pack_data, c->unpack};
   for (size_t i = 0; i < sizeof reorders / sizeof *reorders; i++)
-    if (reorders[i]) dnnl_primitive_destroy(reorders[i]);
+    if (reorders[i]) nas_dnnl.primitive_destroy(reorders[i]);
   free(c);
 }
 
@@ -189,12 +193,12 @@ nas_conv_sizes nas_conv_size(const nas_conv *c) { return c->sizes; }
 
 /* oneDNN's handles are not const, whichever way the data goes. */
 static void aim(dnnl_memory_t memory, const void *data) {
-  dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
+  nas_dnnl.memory_set_data_handle(memory, (void *)(uintptr_t)data);
 }
 
 static void run_reorder(dnnl_primitive_t p, dnnl_memory_t from, dnnl_memory_t to) {
   dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-  dnnl_primitive_execute(p, stream, 2, args);
+  nas_dnnl.primitive_execute(p, stream, 2, args);
 }
 
 void nas_conv_pack_forward(nas_conv *c, const float *weight, void *packed) {
@@ -232,7 +236,7 @@ void nas_conv_forward(nas_conv *c, const void *x, void *packed, const float *bia
                             {DNNL_ARG_WEIGHTS, p->weight},
                             {DNNL_ARG_SCRATCHPAD, p->scratch},
                             {DNNL_ARG_BIAS, p->bias}};
-  dnnl_primitive_execute(p->primitive, stream, bias ? 5 : 4, args);
+  nas_dnnl.primitive_execute(p->primitive, stream, bias ? 5 : 4, args);
 }
 
 void nas_conv_backward_data(nas_conv *c, const void *dy, void *packed, float *dx, void *scratch) {
@@ -242,7 +246,7 @@ void nas_conv_backward_data(nas_conv *c, const void *dy, void *packed, float *dx
                             {DNNL_ARG_DIFF_DST, p->second},
                             {DNNL_ARG_WEIGHTS, p->weight},
                             {DNNL_ARG_SCRATCHPAD, p->scratch}};
-  dnnl_primitive_execute(p->primitive, stream, 4, args);
+  nas_dnnl.primitive_execute(p->primitive, stream, 4, args);
 }
 
 void nas_conv_backward_weights(nas_conv *c, const void *x, const void *dy, void *gradient, void *scratch) {
@@ -252,5 +256,5 @@ void nas_conv_backward_weights(nas_conv *c, const void *x, const void *dy, void 
                             {DNNL_ARG_DIFF_DST, p->second},
                             {DNNL_ARG_DIFF_WEIGHTS, p->weight},
                             {DNNL_ARG_SCRATCHPAD, p->scratch}};
-  dnnl_primitive_execute(p->primitive, stream, 4, args);
+  nas_dnnl.primitive_execute(p->primitive, stream, 4, args);
 }

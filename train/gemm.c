@@ -1,9 +1,9 @@
 #include "train/gemm.h"
 
-#include <dnnl.h>
+#include "train/dnnl_library.h"
 
 void nas_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, const float *b,
               bool add, float *c) {
-  dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1, a, transpose_a ? m : k, b,
-             transpose_b ? k : n, add ? 1 : 0, c, n);
+  nas_dnnl.sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1, a, transpose_a ? m : k, b,
+                 transpose_b ? k : n, add ? 1 : 0, c, n);
 }

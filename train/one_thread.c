@@ -1,8 +1,8 @@
 #include "train/one_thread.h"
 
-#include <dlfcn.h>
-#include <dnnl.h>
 #include <stddef.h>
+
+#include "train/dnnl_library.h"
 
 typedef void (*set_threads)(int);
 
@@ -12,9 +12,10 @@ nas_status nas_one_thread(nas_err *err) {
   static _Atomic(set_threads) call;
   set_threads set = call;
   if (!set) {
-    unsigned runtime = dnnl_version()->cpu_runtime;
+    NAS_TRY(nas_dnnl_load(err));
+    unsigned runtime = nas_dnnl.version()->cpu_runtime;
     if (runtime == DNNL_RUNTIME_SEQ) return NAS_OK;
-    void *symbol = runtime == DNNL_RUNTIME_OMP ? dlsym(RTLD_DEFAULT, "omp_set_num_threads") : NULL;
+    void *symbol = runtime == DNNL_RUNTIME_OMP ? nas_dnnl_find("omp_set_num_threads") : NULL;
     if (!symbol)
       return nas_fail(err, NAS_E_UNSUPPORTED, NULL, "oneDNN runs its own threads here; install one built for OpenMP");
     *(void **)&set = symbol;
