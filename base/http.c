@@ -16,12 +16,13 @@
 #include "base/str.h"
 
 /* libcurl, loaded at the first download or question. */
-#define CURL_FUNCTIONS(F)                                                                                              \
-  F(easy_cleanup)                                                                                                      \
-  F(easy_getinfo) F(easy_init) F(easy_perform) F(easy_reset) F(easy_setopt) F(easy_strerror) F(free) F(global_cleanup) \
-      F(global_init) F(multi_add_handle) F(multi_cleanup) F(multi_info_read) F(multi_init) F(multi_perform)            \
-          F(multi_poll) F(multi_remove_handle) F(slist_append) F(slist_free_all) F(url) F(url_cleanup) F(url_get)      \
-              F(url_set)
+/* clang-format off */
+#define CURL_FUNCTIONS(F) \
+  F(easy_cleanup) F(easy_getinfo) F(easy_init) F(easy_perform) F(easy_reset) F(easy_setopt) F(easy_strerror) \
+  F(free) F(global_cleanup) F(global_init) F(multi_add_handle) F(multi_cleanup) F(multi_info_read) \
+  F(multi_init) F(multi_perform) F(multi_poll) F(multi_remove_handle) F(slist_append) F(slist_free_all) \
+  F(url) F(url_cleanup) F(url_get) F(url_set)
+/* clang-format on */
 #define POINTER(name) __typeof__(curl_##name) *name;
 #define SYMBOL(name)  NAS_SYMBOL("curl_", lib, name),
 static struct { CURL_FUNCTIONS(POINTER) } lib;

@@ -110,10 +110,11 @@ static double minus_likelihood(unsigned n, const double *log_parameter, double *
 static const double log_theta_min = -7, log_theta_max = 3, log_noise_min = -12, log_noise_max = 0;
 
 /* NLopt, loaded by the first fit. */
-#define NLOPT_FUNCTIONS(F)                                                                            \
-  F(create)                                                                                           \
-  F(destroy) F(optimize) F(set_initial_step1) F(set_lower_bounds) F(set_maxeval) F(set_min_objective) \
-      F(set_upper_bounds) F(set_xtol_rel)
+/* clang-format off */
+#define NLOPT_FUNCTIONS(F) \
+  F(create) F(destroy) F(optimize) F(set_initial_step1) F(set_lower_bounds) F(set_maxeval) \
+  F(set_min_objective) F(set_upper_bounds) F(set_xtol_rel)
+/* clang-format on */
 #define POINTER(name) __typeof__(nlopt_##name) *name;
 #define SYMBOL(name)  NAS_SYMBOL("nlopt_", nlopt, name),
 static struct { NLOPT_FUNCTIONS(POINTER) } nlopt;

@@ -7,13 +7,16 @@
 
 #include "base/library.h"
 
-#define NAS_DNNL_FUNCTIONS(F)                                                                                          \
-  F(convolution_backward_data_desc_init)                                                                               \
-  F(convolution_backward_weights_desc_init) F(convolution_forward_desc_init) F(engine_create) F(get_effective_cpu_isa) \
-      F(memory_create) F(memory_desc_get_size) F(memory_desc_init_by_tag) F(memory_destroy) F(memory_set_data_handle)  \
-          F(primitive_attr_create) F(primitive_attr_destroy) F(primitive_attr_set_scratchpad_mode) F(primitive_create) \
-              F(primitive_desc_create) F(primitive_desc_destroy) F(primitive_desc_query_md) F(primitive_destroy)       \
-                  F(primitive_execute) F(reorder_primitive_desc_create) F(sgemm) F(stream_create) F(version)
+/* clang-format off */
+#define NAS_DNNL_FUNCTIONS(F) \
+  F(convolution_backward_data_desc_init) F(convolution_backward_weights_desc_init) \
+  F(convolution_forward_desc_init) F(engine_create) F(get_effective_cpu_isa) F(memory_create) \
+  F(memory_desc_get_size) F(memory_desc_init_by_tag) F(memory_destroy) F(memory_set_data_handle) \
+  F(primitive_attr_create) F(primitive_attr_destroy) F(primitive_attr_set_scratchpad_mode) \
+  F(primitive_create) F(primitive_desc_create) F(primitive_desc_destroy) F(primitive_desc_query_md) \
+  F(primitive_destroy) F(primitive_execute) F(reorder_primitive_desc_create) F(sgemm) F(stream_create) \
+  F(version)
+/* clang-format on */
 
 typedef struct nas_dnnl_functions {
 #define NAS_DNNL_POINTER(name) __typeof__(dnnl_##name) *name;
