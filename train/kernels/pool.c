@@ -74,6 +74,69 @@ INLINE void add_pixels(float *y, const float *plus, const float *row, span s, co
   }
 }
 
+/* Windows that neither overlap nor leave the image. */
+static bool is_tiling(const nas_pool *p) {
+  return p->kernel_h == p->stride && p->kernel_w == p->stride && p->pad == 0 && p->in_h == p->out_h * p->stride &&
+         p->in_w == p->out_w * p->stride;
+}
+
+/* One row of outputs: y = plus + factor times the sums of their windows. */
+INLINE void tile_row(float *y, const float *plus, const float *x, int64_t outs, int64_t kernel, int64_t in_row,
+                     float factor, int64_t channels) {
+  for (int64_t v = 0; v < outs; v++, x += kernel * channels, y += channels) {
+    int64_t k = 0;
+    for (; k + 16 <= channels; k += 16) {
+      v16 sum = {0};
+      for (int64_t r = 0; r < kernel; r++)
+        for (int64_t j = 0; j < kernel; j++) sum += load(x + r * in_row + j * channels + k);
+      sum *= factor;
+      store(y + k, plus ? load(plus + k) + sum : sum);
+    }
+    for (; k < channels; k++) {
+      float sum = 0;
+      for (int64_t r = 0; r < kernel; r++)
+        for (int64_t j = 0; j < kernel; j++) sum += x[r * in_row + j * channels + k];
+      y[k] = plus ? plus[k] + factor * sum : factor * sum;
+    }
+    if (plus) plus += channels;
+  }
+}
+
+/* One row of inputs: each gets its window's share. */
+INLINE void tile_gradient_row(float *dx, const float *plus, const float *dy, int64_t outs, int64_t kernel, float factor,
+                              int64_t channels) {
+  for (int64_t v = 0; v < outs; v++, dy += channels)
+    for (int64_t j = 0; j < kernel; j++, dx += channels) {
+      int64_t k = 0;
+      for (; k + 16 <= channels; k += 16) {
+        v16 part = factor * load(dy + k);
+        store(dx + k, plus ? load(plus + k) + part : part);
+      }
+      for (; k + 8 <= channels; k += 8)
+        for (int64_t l = k; l < k + 8; l++) dx[l] = plus ? plus[l] + factor * dy[l] : factor * dy[l];
+      for (; k < channels; k++) dx[k] = plus ? plus[k] + factor * dy[k] : factor * dy[k];
+      if (plus) plus += channels;
+    }
+}
+
+static void pool_tiles(const nas_pool *p, float *y, const float *plus, const float *x) {
+  int64_t c = p->channels, in_row = p->in_w * c, out_row = p->out_w * c, rows = p->images * p->out_h;
+  float factor = 1 / (float)(p->stride * p->stride);
+  for (int64_t r = 0; r < rows; r++, y += out_row, x += p->stride * in_row, plus = plus ? plus + out_row : NULL)
+    if (p->stride == 2) tile_row(y, plus, x, p->out_w, 2, in_row, factor, c);
+    else tile_row(y, plus, x, p->out_w, p->stride, in_row, factor, c);
+}
+
+static void pool_tiles_gradient(const nas_pool *p, float *dx, const float *plus, const float *dy) {
+  int64_t c = p->channels, in_row = p->in_w * c, out_row = p->out_w * c, rows = p->images * p->in_h;
+  float factor = 1 / (float)(p->stride * p->stride);
+  for (int64_t r = 0; r < rows; r++, dx += in_row, plus = plus ? plus + in_row : NULL) {
+    const float *from = dy + r / p->stride * out_row;
+    if (p->stride == 2) tile_gradient_row(dx, plus, from, p->out_w, 2, factor, c);
+    else tile_gradient_row(dx, plus, from, p->out_w, p->stride, factor, c);
+  }
+}
+
 /* For each output column, repeated over the channels: one over the number of its inputs. */
 static void column_shares(const nas_pool *p, float *weight) {
   for (int64_t o = 0; o < p->out_w; o++) {
@@ -83,6 +146,10 @@ static void column_shares(const nas_pool *p, float *weight) {
 }
 
 void NAS_PER_ISA(avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch) {
+  if (is_tiling(p)) {
+    pool_tiles(p, y, plus, x);
+    return;
+  }
   int64_t c = p->channels, in_row = p->in_w * c, out_row = p->out_w * c, border = p->pad * c;
   float *weight = scratch, *row = weight + out_row;
   column_shares(p, weight);
@@ -102,6 +169,10 @@ void NAS_PER_ISA(avg_pool)(const nas_pool *p, float *y, const float *plus, const
 }
 
 void NAS_PER_ISA(avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch) {
+  if (is_tiling(p)) {
+    pool_tiles_gradient(p, dx, plus, dy);
+    return;
+  }
   int64_t c = p->channels, in_row = p->in_w * c, out_row = p->out_w * c;
   /* With stride 1 and pad' = kernel - 1 - pad zeros on either side the sum over outputs is a window sum again. */
   int64_t border = (p->kernel_w - 1 - p->pad) * c;

@@ -1,0 +1,197 @@
+#include "train/winograd.h"
+
+#include <string.h>
+
+/* Blocks whose weight gradients are summed before they are added to those of the tile. */
+enum { BLOCK = NAS_WINOGRAD_BLOCK, BLOCKS = 2 };
+
+static int64_t slabs_of(int64_t channels) { return nas_winograd_pairs(channels) ? 1 : channels / 16; }
+
+bool nas_winograd_fits(int64_t ins, int64_t outs, int64_t height, int64_t width) {
+  if (!(ins == 8 && outs == 8) && !(ins % 16 == 0 && outs % 16 == 0)) return false;
+  if (ins > NAS_WINOGRAD_CHANNELS || outs > NAS_WINOGRAD_CHANNELS) return false;
+  int64_t ours = 16 * ((height + 1) / 2) * ((width + 1) / 2), taps = (3 * height - 2) * (3 * width - 2);
+  return 5 * ours < 4 * taps; /* the transforms cost something too */
+}
+
+int64_t nas_winograd_weight_numbers(int64_t ins, int64_t outs, int64_t vectors) {
+  return nas_winograd_points(nas_winograd_pairs(outs)) * ins * vectors * 16;
+}
+
+void nas_winograd_pack(float *taps, const float *plain, const nas_direct_shape *s, int64_t first, int64_t of,
+                       int64_t vector, int64_t slot, int64_t vectors) {
+  int64_t next = s->turned ? 9 : s->ins * 9, in_step = s->turned ? s->outs * 9 : 9,
+          twice = nas_winograd_pairs(s->outs) ? 2 : 1;
+  for (int64_t in = 0; in < s->ins; in++)
+    for (int64_t tap = 0; tap < 9; tap++) {
+      const float *from = plain + in * in_step + (s->turned ? 8 - tap : tap);
+      float *to = taps + ((tap * of + first + in) * vectors + slot) * 16;
+      for (int64_t l = 0; l < 16; l++) to[l] = from[(16 * vector + l / twice) * next];
+    }
+}
+
+void nas_winograd_unpack(float *plain, const float *taps, const nas_direct_shape *s, int64_t vector, int64_t slot,
+                         int64_t vectors) {
+  bool pairs = nas_winograd_pairs(s->outs);
+  for (int64_t l = 0; l < (pairs ? 8 : 16); l++)
+    for (int64_t in = 0; in < s->ins; in++)
+      for (int64_t tap = 0; tap < 9; tap++) {
+        const float *from = taps + ((tap * s->ins + in) * vectors + slot) * 16;
+        plain[((16 * vector + l) * s->ins + in) * 9 + tap] = pairs ? from[2 * l] + from[2 * l + 1] : from[l];
+      }
+}
+
+int64_t nas_winograd_convolve_scratch(int64_t ins, int64_t outs) {
+  bool pairs = nas_winograd_pairs(outs);
+  return nas_winograd_values(pairs ? ins / 8 : ins / 16, pairs) + nas_winograd_values(NAS_WINOGRAD_VECTORS, pairs);
+}
+
+int64_t nas_winograd_weights_scratch(int64_t ins, int64_t outs) {
+  bool pairs = nas_winograd_pairs(outs);
+  return BLOCKS * (nas_winograd_values(slabs_of(ins), pairs) + nas_winograd_values(NAS_WINOGRAD_VECTORS, pairs));
+}
+
+/* Neighbouring patches of one row. */
+typedef struct run {
+  int64_t in, out;       /* their first pixel: of the bordered input from the corner on, and of the output */
+  int64_t slot, patches; /* of the block */
+  int64_t rows, columns; /* output pixels that there are */
+} run;
+
+static int64_t across(const nas_winograd_grid *g) { return (g->width + 1) / 2; }
+static int64_t patches_of(const nas_winograd_grid *g) { return g->images * ((g->height + 1) / 2) * across(g); }
+
+/* The runs of patches first .. first + n - 1. */
+static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, run runs[BLOCK]) {
+  int64_t wide = across(g), high = (g->height + 1) / 2, count = 0;
+  for (int64_t slot = 0; slot < n;) {
+    int64_t at = first + slot, column = at % wide, row = at / wide % high, image = at / wide / high;
+    int64_t patches = wide - column < n - slot ? wide - column : n - slot;
+    runs[count++] = (run){.in = image * g->image + 2 * row * g->row + 2 * column + g->corner,
+                          .out = (image * g->height + 2 * row) * g->width + 2 * column,
+                          .slot = slot,
+                          .patches = patches,
+                          .rows = 2 * row + 1 < g->height ? 2 : 1,
+                          .columns = g->width - 2 * column};
+    slot += patches;
+  }
+  return count;
+}
+
+static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, const float *x, int64_t channels,
+                      float *v, int64_t apart) {
+  for (int64_t i = 0; i < n; i++) {
+    nas_winograd_run r = {.x = x + runs[i].in * channels,
+                          .x_row = g->row * channels,
+                          .pitch = channels,
+                          .channels = channels,
+                          .patches = runs[i].patches,
+                          .v = v + 16 * runs[i].slot,
+                          .apart = apart,
+                          .pairs = nas_winograd_pairs(channels)};
+    nas_kernels()->winograd_input(&r);
+  }
+}
+
+static void store_group(const nas_winograd_convolution *c, const nas_winograd_group *g, const run *runs, int64_t n,
+                        const float *m, int64_t apart) {
+  for (int64_t i = 0; i < n; i++) {
+    const run *r = &runs[i];
+    int64_t at = r->out * c->outs;
+    nas_winograd_store s = {.m = m + 16 * r->slot,
+                            .apart = apart,
+                            .patches = r->patches,
+                            .vectors = g->vectors,
+                            .pitch = c->outs,
+                            .y_row = c->grid->width * c->outs,
+                            .rows = r->rows,
+                            .columns = r->columns,
+                            .pairs = nas_winograd_pairs(c->outs)};
+    for (int32_t k = 0; k < g->vectors; k++) {
+      s.y[k] = g->y[k] + at;
+      s.plus[k] = g->plus[k] ? g->plus[k] + at : NULL;
+      s.mask[k] = g->mask[k] ? g->mask[k] + at : NULL;
+    }
+    nas_kernels()->winograd_store(&s);
+  }
+}
+
+/* The share of the next numbers that is fetched with patches first .. last - 1 of `all`. */
+static void fetch(const nas_winograd_ahead *a, int64_t first, int64_t last, int64_t all) {
+  int64_t from = a->numbers * first / all / 16 * 16, to = a->numbers * last / all;
+  for (int64_t i = 0; i < a->n; i++)
+    for (int64_t k = from; k < to; k += 16) __builtin_prefetch(a->x[i] + k, 0, 2);
+}
+
+void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
+  bool pairs = nas_winograd_pairs(c->outs);
+  int64_t slabs = slabs_of(c->ins), all = patches_of(c->grid);
+  nas_winograd_product p = {.v = scratch,
+                            .v_apart = nas_winograd_apart(c->sources * slabs),
+                            .m_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
+                            .channels = c->sources * c->ins,
+                            .pairs = pairs};
+  float *m = p.m = scratch + nas_winograd_values(c->sources * slabs, pairs);
+  for (int64_t at = 0; at < all; at += BLOCK) {
+    run runs[BLOCK];
+    p.patches = all - at < BLOCK ? all - at : BLOCK;
+    int64_t n = find_runs(c->grid, at, p.patches, runs);
+    for (int64_t i = 0; i < c->sources; i++)
+      transform(c->grid, runs, n, c->x[i], c->ins, scratch + i * slabs * BLOCK * 16, p.v_apart);
+    if (c->ahead) fetch(c->ahead, at, at + p.patches, all);
+    for (int64_t i = 0; i < c->n_groups; i++) {
+      p.u = c->groups[i].u;
+      p.vectors = c->groups[i].vectors;
+      nas_kernels()->winograd_product(&p);
+      store_group(c, &c->groups[i], runs, n, m, p.m_apart);
+    }
+  }
+}
+
+/* A dz A' of one vector. */
+static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, const float *dz, float *d,
+                   int64_t apart) {
+  for (int64_t i = 0; i < n; i++) {
+    nas_winograd_run r = {.x = dz + (runs[i].in + w->grid->row + 1) * w->outs,
+                          .x_row = w->grid->row * w->outs,
+                          .pitch = w->outs,
+                          .channels = 16,
+                          .patches = runs[i].patches,
+                          .v = d + 16 * runs[i].slot,
+                          .apart = apart,
+                          .pairs = nas_winograd_pairs(w->outs)};
+    nas_kernels()->winograd_spread(&r);
+  }
+}
+
+void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch) {
+  bool pairs = nas_winograd_pairs(w->outs);
+  int64_t slabs = slabs_of(w->ins), all = patches_of(w->grid);
+  nas_winograd_gradient g = {.v = scratch,
+                             .v_apart = nas_winograd_apart(slabs),
+                             .d_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
+                             .v_block = nas_winograd_values(slabs, pairs),
+                             .d_block = nas_winograd_values(NAS_WINOGRAD_VECTORS, pairs),
+                             .channels = w->ins,
+                             .pairs = pairs};
+  float *d = scratch + BLOCKS * g.v_block;
+  g.d = d;
+  for (int64_t at = 0; at < all; at += BLOCKS * BLOCK) {
+    run runs[BLOCKS][BLOCK];
+    int64_t n[BLOCKS] = {0};
+    g.patches = all - at < BLOCKS * BLOCK ? all - at : BLOCKS * BLOCK;
+    for (int64_t b = 0; b * BLOCK < g.patches; b++) {
+      int64_t left = g.patches - b * BLOCK;
+      n[b] = find_runs(w->grid, at + b * BLOCK, left < BLOCK ? left : BLOCK, runs[b]);
+      transform(w->grid, runs[b], n[b], w->x, w->ins, scratch + b * g.v_block, g.v_apart);
+    }
+    for (int64_t i = 0; i < w->n_groups; i++) {
+      g.du = w->groups[i].du;
+      g.vectors = w->groups[i].vectors;
+      for (int64_t b = 0; b * BLOCK < g.patches; b++)
+        for (int32_t k = 0; k < g.vectors; k++)
+          spread(w, runs[b], n[b], w->groups[i].dz[k], d + b * g.d_block + k * BLOCK * 16, g.d_apart);
+      nas_kernels()->winograd_gradient(&g);
+    }
+  }
+}
