@@ -143,6 +143,8 @@ typedef struct nas_kernel_set {
                               const float *plus, float *dx, double *by_scalar, int64_t n);
   void (*rbf_forward)(const nas_rbf *f);
   void (*rbf_backward)(const nas_rbf *f);
+  void (*mixed)(const nas_mixed *m);
+  void (*mixed_gradient)(const nas_mixed *m);
   /* The logarithm of softplus x, or of x, where that is above 1e-12; dx = plus + g times its derivative. */
   void (*log_positive)(float *y, const float *x, bool softplus, int64_t n);
   void (*log_positive_gradient)(float *dx, const float *plus, const float *x, const float *g, bool softplus, int64_t n);

@@ -96,5 +96,17 @@ typedef struct nas_powers {
 } nas_powers;
 enum { NAS_POWERS_CHUNK = 64 };
 
+/* y = the sum over six activations of weight[activation][channel] times activation(x), each and the sum within
+ * [-10, 10]; x is [rows][channels]. */
+enum { NAS_MIXED_POOL = 6 };
+typedef struct nas_mixed {
+  int64_t rows, channels;
+  const float *weight, *x;
+  float *y;
+  const float *dy, *dplus;
+  float *dx;
+  double *by_weight; /* added to */
+} nas_mixed;
+
 static inline int64_t nas_rbf_scratch(int64_t out) { return NAS_RBF_CHUNK * (32 + out); }
 #endif

@@ -42,6 +42,8 @@ void NAS_PER_ISA(log_positive_gradient)(float *dx, const float *plus, const floa
                                         int64_t n);
 void NAS_PER_ISA(lowest_highest)(nas_powers *p);
 void NAS_PER_ISA(powers)(const nas_powers *p, float *y);
+void NAS_PER_ISA(mixed)(const nas_mixed *m);
+void NAS_PER_ISA(mixed_gradient)(const nas_mixed *m);
 double NAS_PER_ISA(powers_gradient)(const nas_powers *p, const float *y, const float *g, float *by_log);
 void NAS_PER_ISA(means)(const nas_powers *up, const nas_powers *down, const float *above, const float *below, float *y,
                         int64_t out);

@@ -1,12 +1,12 @@
 #ifdef REAL
-/* Softmax of the noisy choice of one neuron in one row. */
+/* Softmax of the noisy choice of one neuron; drawn noise is the same in all rows. */
 static void FN(shares)(const nas_call *c, const mixed_options *o, int64_t row, int64_t k, double *p) {
   const REAL *logits = (const REAL *)c->param[0] + k * POOL;
   nas_rng rng = nas_rng_make(c->seed, (uint32_t)c->step, NAS_STREAM_NOISE);
   double top = -INFINITY, sum = 0;
   for (int64_t a = 0; a < POOL; a++) {
     double noise = 0;
-    if (c->site.n_in == 2) noise = (double)((const REAL *)c->x[1])[(row * c->site.in[0].c + k) * POOL + a];
+    if (given(c)) noise = (double)((const REAL *)c->x[1])[(row * c->site.in[0].c + k) * POOL + a];
     else if (o->noise && c->site.mode == NAS_TRAIN)
       noise = gumbel(nas_rng_unit(rng, c->label_hash + (uint64_t)(k * POOL + a)));
     p[a] = ((double)logits[a] + noise) / o->tau;
@@ -26,12 +26,13 @@ static void FN(forward)(const nas_call *c) {
   const mixed_options *o = c->prepared;
   int64_t rows = nas_site_rows(&c->site, 0), channels = c->site.out.c;
   double p[POOL], w[POOL], slope;
-  for (int64_t at = 0; at < rows * channels; at++) {
-    double x = (double)((const REAL *)c->x[0])[at], sum = 0;
-    FN(weights)(c, o, at / channels, at % channels, p, w);
-    for (int64_t a = 0; a < POOL; a++) sum += w[a] > 0 ? w[a] * activate(a, x, &slope) : 0;
-    ((REAL *)c->y)[at] = (REAL)clamped(sum);
-  }
+  for (int64_t k = 0; k < channels; k++)
+    for (int64_t r = 0; r < rows; r++) {
+      double x = (double)((const REAL *)c->x[0])[r * channels + k], sum = 0;
+      if (r == 0 || given(c)) FN(weights)(c, o, r, k, p, w);
+      for (int64_t a = 0; a < POOL; a++) sum += w[a] > 0 ? w[a] * activate(a, x, &slope) : 0;
+      ((REAL *)c->y)[r * channels + k] = (REAL)clamped(sum);
+    }
 }
 
 static void FN(backward)(const nas_call *c) {
@@ -45,7 +46,7 @@ static void FN(backward)(const nas_call *c) {
     for (int64_t r = 0; r < rows; r++) {
       int64_t at = r * channels + k;
       double d = 0, mean = 0, y = 0, g = (double)dy[at];
-      FN(weights)(c, o, r, k, p, w);
+      if (r == 0 || given(c)) FN(weights)(c, o, r, k, p, w);
       for (int64_t a = 0; a < POOL; a++) {
         v[a] = activate(a, (double)x[at], &slope[a]);
         d += w[a] * slope[a];
@@ -79,9 +80,10 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 
-enum { POOL = 6 };
+enum { POOL = NAS_MIXED_POOL };
 
 typedef struct mixed_options {
   char phase[8];
@@ -95,6 +97,8 @@ static const nas_option options[] = {
     NAS_OPT_REAL(mixed_options, tau, "tau", "0.3", 1e-3, 1e3, "temperature of the choice"),
     NAS_OPT_FLAG(mixed_options, noise, "noise", "yes", "Gumbel noise on the choice in training"), NAS_OPT_END};
 
+/* The noise is the second input. */
+static bool given(const nas_call *c) { return c->site.n_in == 2; }
 static bool soft(const mixed_options *o) { return o->phase[0] == 's'; }
 static double clamped(double y) { return fmax(-10, fmin(10, y)); }
 static double gumbel(double unit) { return -log(-log(fmax(unit, 1e-300)) + 1e-300); }
@@ -156,6 +160,71 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+/* ---- fast; noise that is given, which is for comparisons, goes the plain way ---- */
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(prepare(c, err));
+  if (given(c)) return NAS_OK;
+  int64_t n = (int64_t)c->site.out.c * POOL;
+  c->forward_scratch = n * (int64_t)sizeof(float);
+  c->backward_scratch = n * (int64_t)(sizeof(float) + sizeof(double));
+  return NAS_OK;
+}
+
+static nas_mixed described(const nas_call *c, float *weight) {
+  int64_t channels = c->site.out.c;
+  double p[POOL], w[POOL];
+  for (int64_t k = 0; k < channels; k++) {
+    weights_f32(c, c->prepared, 0, k, p, w);
+    for (int64_t a = 0; a < POOL; a++) weight[a * channels + k] = (float)w[a];
+  }
+  return (nas_mixed){.rows = nas_site_rows(&c->site, 0),
+                     .channels = channels,
+                     .weight = weight,
+                     .x = c->x[0],
+                     .y = c->y,
+                     .dy = c->dy,
+                     .dplus = c->dplus[0],
+                     .dx = c->dx[0]};
+}
+
+static void forward_fast(const nas_call *c) {
+  if (given(c)) {
+    forward_f32(c);
+    return;
+  }
+  nas_mixed m = described(c, c->scratch);
+  nas_kernels()->mixed(&m);
+}
+
+static void backward_fast(const nas_call *c) {
+  const mixed_options *o = c->prepared;
+  if (given(c)) {
+    backward_f32(c);
+    return;
+  }
+  int64_t channels = c->site.out.c;
+  double *by = c->scratch, p[POOL], w[POOL];
+  nas_mixed m = described(c, (float *)(by + channels * POOL));
+  memset(by, 0, (size_t)(channels * POOL) * sizeof *by);
+  m.by_weight = by;
+  nas_kernels()->mixed_gradient(&m);
+  for (int64_t k = 0; k < channels; k++) { /* through the softmax */
+    double mean = 0;
+    weights_f32(c, o, 0, k, p, w);
+    for (int64_t a = 0; a < POOL; a++) mean += p[a] * by[a * channels + k];
+    for (int64_t a = 0; a < POOL; a++)
+      ((float *)c->grad[0])[k * POOL + a] =
+          o->phase[0] == 'f' ? 0 : (float)(p[a] / o->tau * (by[a * channels + k] - mean));
+  }
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "tau=1.5\nnoise=no\n", NULL};
 
 const nas_op nas_op_smartmixed = {
@@ -181,6 +250,7 @@ const nas_op nas_op_smartmixed = {
             .backward = backward_f64,
             .reads = NAS_READS_X,
             .probe = probe_f64},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };
