@@ -143,6 +143,13 @@ typedef struct nas_kernel_set {
                               const float *plus, float *dx, double *by_scalar, int64_t n);
   void (*rbf_forward)(const nas_rbf *f);
   void (*rbf_backward)(const nas_rbf *f);
+  void (*synapses)(const nas_synapses *s);
+  void (*synapses_gradient)(const nas_synapses *s);
+  /* One solver step from potentials v; above and below are all synapses' sums, below becomes the divisor. And back: g,
+   * the gradient of `next`, becomes what v gets but for synapses; by_above and by_below: of the sums. */
+  void (*ltc_step)(const nas_ltc *l, const float *v, const float *above, float *below, float *next);
+  void (*ltc_step_gradient)(const nas_ltc *l, const float *v, const float *below, const float *next, float *g,
+                            float *by_above, float *by_below);
   void (*mixed)(const nas_mixed *m);
   void (*mixed_gradient)(const nas_mixed *m);
   /* The logarithm of softplus x, or of x, where that is above 1e-12; dx = plus + g times its derivative. */

@@ -96,6 +96,25 @@ typedef struct nas_powers {
 } nas_powers;
 enum { NAS_POWERS_CHUNK = 64 };
 
+/* Synapses from `sources` to `units`, all parameters [source][unit]: each opens by weight sigmoid(sigma (x - mu)), x
+ * [row][source]; `below` [row][unit] gets the sums of these added, `above` those times the reversal potentials. */
+enum { NAS_LTC_ROWS = 64 }; /* at most */
+typedef struct nas_synapses {
+  int64_t rows, sources, units;
+  const float *weight, *sigma, *mu, *reversal, *x;
+  float *above, *below;
+  const float *by_above, *by_below;
+  float *dx, *dweight, *dsigma, *dmu, *dreversal; /* added to; dx may be NULL */
+} nas_synapses;
+
+/* Cells of [row][unit] between solver steps; parameters have one number a unit, their gradients are added to. */
+typedef struct nas_ltc {
+  int64_t rows, units;
+  float unfolds;
+  const float *leak, *rest, *capacity;
+  float *dleak, *drest, *dcapacity;
+} nas_ltc;
+
 /* y = the sum over six activations of weight[activation][channel] times activation(x), each and the sum within
  * [-10, 10]; x is [rows][channels]. */
 enum { NAS_MIXED_POOL = 6 };

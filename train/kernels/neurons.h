@@ -42,6 +42,11 @@ void NAS_PER_ISA(log_positive_gradient)(float *dx, const float *plus, const floa
                                         int64_t n);
 void NAS_PER_ISA(lowest_highest)(nas_powers *p);
 void NAS_PER_ISA(powers)(const nas_powers *p, float *y);
+void NAS_PER_ISA(synapses)(const nas_synapses *s);
+void NAS_PER_ISA(synapses_gradient)(const nas_synapses *s);
+void NAS_PER_ISA(ltc_step)(const nas_ltc *l, const float *v, const float *above, float *below, float *next);
+void NAS_PER_ISA(ltc_step_gradient)(const nas_ltc *l, const float *v, const float *below, const float *next, float *g,
+                                    float *by_above, float *by_below);
 void NAS_PER_ISA(mixed)(const nas_mixed *m);
 void NAS_PER_ISA(mixed_gradient)(const nas_mixed *m);
 double NAS_PER_ISA(powers_gradient)(const nas_powers *p, const float *y, const float *g, float *by_log);

@@ -129,6 +129,7 @@ static void FN(backward)(const nas_call *c) {
 #include <math.h>
 #include <string.h>
 
+#include "train/kernels/kernels.h"
 #include "train/op.h"
 
 /* Parameter slots: of the cells, then four of each set of synapses, [from][to]. */
@@ -217,6 +218,140 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
+/* ---- fast: a chunk of rows at a time ---- */
+
+/* What the backward pass reads of a chunk: potentials [step][row][unit], 0 .. unfolds, and divisors [step][row][unit].
+ */
+static int64_t path_size(const nas_call *c) {
+  const ltc_options *o = c->prepared;
+  return (2 * o->unfolds + 1) * c->site.out.c;
+}
+
+static int64_t chunk_rows(const nas_call *c, int64_t row) {
+  int64_t left = nas_site_rows(&c->site, 0) - row;
+  return left < NAS_LTC_ROWS ? left : NAS_LTC_ROWS;
+}
+
+static nas_status prepare_fast(nas_call *c, nas_err *err) {
+  NAS_TRY(nas_op_keep_options(c, options, sizeof(ltc_options), err));
+  int64_t f = (int64_t)sizeof(float), wide = NAS_LTC_ROWS * c->site.out.c;
+  c->forward_scratch = 4 * wide * f;
+  if (c->site.mode == NAS_TRAIN) c->saved_bytes = path_size(c) * nas_site_rows(&c->site, 0) * f;
+  else c->forward_scratch += path_size(c) * NAS_LTC_ROWS * f;
+  c->backward_scratch = (4 * wide + nas_site_out(&c->site)) * f;
+  return NAS_OK;
+}
+
+static float *path_of(const nas_call *c, int64_t row) {
+  if (c->site.mode == NAS_TRAIN) return (float *)c->saved + row * path_size(c);
+  return (float *)c->scratch + 4 * NAS_LTC_ROWS * c->site.out.c;
+}
+
+static nas_synapses synapses_of(const nas_call *c, int first, int64_t rows, int64_t sources, const float *x) {
+  return (nas_synapses){.rows = rows,
+                        .sources = sources,
+                        .units = c->site.out.c,
+                        .weight = c->param[first + WEIGHT],
+                        .sigma = c->param[first + SIGMA],
+                        .mu = c->param[first + MU],
+                        .reversal = c->param[first + REVERSAL],
+                        .x = x,
+                        .dweight = c->grad[first + WEIGHT],
+                        .dsigma = c->grad[first + SIGMA],
+                        .dmu = c->grad[first + MU],
+                        .dreversal = c->grad[first + REVERSAL]};
+}
+
+static nas_ltc cells_of(const nas_call *c, int64_t rows) {
+  return (nas_ltc){.rows = rows,
+                   .units = c->site.out.c,
+                   .unfolds = (float)((const ltc_options *)c->prepared)->unfolds,
+                   .leak = c->param[LEAK],
+                   .rest = c->param[REST],
+                   .capacity = c->param[CAPACITY],
+                   .dleak = c->grad[LEAK],
+                   .drest = c->grad[REST],
+                   .dcapacity = c->grad[CAPACITY]};
+}
+
+static void forward_chunk(const nas_call *c, int64_t row, int64_t rows) {
+  const ltc_options *o = c->prepared;
+  int64_t in = c->site.in[0].c, units = c->site.out.c, n = rows * units;
+  size_t bytes = (size_t)n * sizeof(float);
+  float *drive = c->scratch, *leak = drive + n, *above = leak + n, *v = path_of(c, row);
+  float *below = v + (o->unfolds + 1) * n;
+  nas_synapses outer = synapses_of(c, SENSORY, rows, in, (const float *)c->x[0] + row * in);
+  nas_ltc cells = cells_of(c, rows);
+  memset(drive, 0, 2 * bytes);
+  outer.above = drive;
+  outer.below = leak;
+  nas_kernels()->synapses(&outer);
+  if (c->site.n_in == 2) memcpy(v, (const float *)c->x[1] + row * units, bytes);
+  else memset(v, 0, bytes);
+  for (int64_t t = 0; t < o->unfolds; t++, v += n, below += n) {
+    nas_synapses inner = synapses_of(c, RECURRENT, rows, units, v);
+    memcpy(above, drive, bytes);
+    memcpy(below, leak, bytes);
+    inner.above = above;
+    inner.below = below;
+    nas_kernels()->synapses(&inner);
+    nas_kernels()->ltc_step(&cells, v, above, below, v + n);
+  }
+  memcpy((float *)c->y + row * units, v, bytes);
+}
+
+static void forward_fast(const nas_call *c) {
+  for (int64_t row = 0, rows = nas_site_rows(&c->site, 0); row < rows; row += NAS_LTC_ROWS)
+    forward_chunk(c, row, chunk_rows(c, row));
+}
+
+/* g, the gradient of the last potentials, becomes that of the first. */
+static void backward_chunk(const nas_call *c, int64_t row, int64_t rows, float *g) {
+  const ltc_options *o = c->prepared;
+  int64_t in = c->site.in[0].c, units = c->site.out.c, n = rows * units;
+  float *by_drive = c->scratch, *by_leak = by_drive + n, *by_above = by_leak + n, *by_below = by_above + n;
+  const float *path = path_of(c, row), *plus = c->dplus[0];
+  nas_ltc cells = cells_of(c, rows);
+  memset(by_drive, 0, (size_t)(2 * n) * sizeof *by_drive);
+  for (int64_t t = o->unfolds; t-- > 0;) {
+    const float *v = path + t * n;
+    nas_synapses inner = synapses_of(c, RECURRENT, rows, units, v);
+    nas_kernels()->ltc_step_gradient(&cells, v, path + (o->unfolds + 1 + t) * n, v + n, g, by_above, by_below);
+    nas_kernels()->add_product(by_drive, 1, NULL, by_above, n);
+    nas_kernels()->add_product(by_leak, 1, NULL, by_below, n);
+    inner.by_above = by_above;
+    inner.by_below = by_below;
+    inner.dx = g;
+    nas_kernels()->synapses_gradient(&inner);
+  }
+  nas_synapses outer = synapses_of(c, SENSORY, rows, in, (const float *)c->x[0] + row * in);
+  outer.by_above = by_drive;
+  outer.by_below = by_leak;
+  if (c->dx[0]) {
+    outer.dx = (float *)c->dx[0] + row * in;
+    if (!plus) memset(outer.dx, 0, (size_t)(rows * in) * sizeof *outer.dx);
+    else if (plus + row * in != outer.dx) memcpy(outer.dx, plus + row * in, (size_t)(rows * in) * sizeof *outer.dx);
+  }
+  nas_kernels()->synapses_gradient(&outer);
+}
+
+static void backward_fast(const nas_call *c) {
+  int64_t rows = nas_site_rows(&c->site, 0), units = c->site.out.c;
+  float *g = (float *)c->scratch + 4 * NAS_LTC_ROWS * units; /* of all rows: the second input's waits for the first's */
+  memcpy(g, c->dy, (size_t)(rows * units) * sizeof *g);
+  for (int k = 0; k < SLOTS; k++) memset(c->grad[k], 0, (size_t)count_of(&c->site, k) * sizeof(float));
+  for (int64_t row = 0; row < rows; row += NAS_LTC_ROWS) backward_chunk(c, row, chunk_rows(c, row), g + row * units);
+  const float *plus = c->dplus[1];
+  float *dstart = c->site.n_in == 2 ? c->dx[1] : NULL;
+  for (int64_t i = 0; dstart && i < rows * units; i++) dstart[i] = plus ? plus[i] + g[i] : g[i];
+}
+
+static const nas_kernel fast = {.prepare = prepare_fast,
+                                .release = nas_op_drop_options,
+                                .forward = forward_fast,
+                                .backward = backward_fast,
+                                .reads = NAS_READS_X};
+
 static const char *const samples[] = {"", "unfolds=2\n", NULL};
 
 const nas_op nas_op_ltc = {
@@ -240,6 +375,7 @@ const nas_op nas_op_ltc = {
             .forward = forward_f64,
             .backward = backward_f64,
             .reads = NAS_READS_X},
+    .fast = &fast,
     .options = options,
     .samples = samples,
 };
