@@ -191,105 +191,138 @@ static nas_status prepare(nas_call *c, nas_err *err) {
 
 static int64_t sums_of(const pade_options *o) { return o->kind[0] == 's' ? 4 : o->kind[0] == 'b' ? 2 : 1 + o->n; }
 
-/* Which of the sums (kernels/neuron_kernels.h) degree k + 1 of numerator or denominator goes into. */
-static int64_t sum_of_degree(const pade_options *o, bool above, int64_t k) {
-  if (o->kind[0] == 's') return above ? k + 1 == o->m : 2 + (k + 1 == o->n);
-  if (above) return 0;
-  return o->kind[0] == 'b' ? 1 : 1 + k;
+/* Degrees first + 1 .. first + count of numerator or denominator that go into one of the sums
+ * (kernels/neuron_kernels.h): one product. */
+typedef struct run {
+  bool above;
+  int64_t first, count;
+} run;
+
+static run run_of_sum(const pade_options *o, int64_t sum) {
+  if (o->kind[0] == 's') {
+    int64_t degrees = sum < 2 ? o->m : o->n;
+    return sum % 2 ? (run){sum < 2, degrees - 1, 1} : (run){sum < 2, 0, degrees - 1};
+  }
+  if (sum == 0) return (run){true, 0, o->m};
+  return o->kind[0] == 'b' ? (run){false, 0, o->n} : (run){false, sum - 1, 1};
 }
 
+static int64_t degrees_of(const nas_call *c) {
+  const pade_options *o = c->prepared;
+  return o->m > o->n ? o->m : o->n;
+}
+
+/* Rows whose powers stay in the second cache, in even parts. */
 static int64_t chunk_of(const nas_call *c) {
-  int64_t rows = nas_site_rows(&c->site, 0);
-  return rows < 256 ? rows : 256;
+  int64_t rows = nas_site_rows(&c->site, 0), most = 65536 / c->site.in[0].c;
+  int64_t parts = most < 64 ? (rows + 63) / 64 : (rows + most - 1) / most;
+  return (rows + parts - 1) / parts;
 }
 
 static nas_status prepare_fast(nas_call *c, nas_err *err) {
   NAS_TRY(nas_op_keep_options(c, options, sizeof(pade_options), err));
-  const int64_t size = (int64_t)sizeof(float), chunk = chunk_of(c) * c->site.in[0].c;
+  const int64_t size = (int64_t)sizeof(float), powers = chunk_of(c) * degrees_of(c) * c->site.in[0].c * size;
   int64_t sums = sums_of(c->prepared) * nas_site_out(&c->site) * size;
-  c->forward_scratch = chunk * size;
+  c->forward_scratch = powers;
   if (c->site.mode == NAS_TRAIN) c->saved_bytes = sums;
   else c->forward_scratch += sums;
-  c->backward_scratch = 3 * chunk * size;
+  c->backward_scratch = c->wants_dx[0] ? 2 * powers : powers;
   return NAS_OK;
 }
 
 static nas_pade described(const nas_call *c) {
   const pade_options *o = c->prepared;
-  return (nas_pade){.rows = nas_site_rows(&c->site, 0),
-                    .out = c->site.out.c,
-                    .sums = sums_of(o),
-                    .smooth = o->kind[0] == 's',
-                    .start = c->param[START],
-                    .sum = c->site.mode == NAS_TRAIN ? c->saved : (float *)c->scratch + chunk_of(c) * c->site.in[0].c,
-                    .y = c->y,
-                    .dy = c->dy};
+  float *scratch = c->scratch;
+  return (nas_pade){
+      .rows = nas_site_rows(&c->site, 0),
+      .out = c->site.out.c,
+      .sums = sums_of(o),
+      .smooth = o->kind[0] == 's',
+      .start = c->param[START],
+      .sum = c->site.mode == NAS_TRAIN ? c->saved : scratch + chunk_of(c) * degrees_of(c) * c->site.in[0].c,
+      .y = c->y,
+      .dy = c->dy};
 }
 
-/* x^(k+1) of a chunk: x itself, or made in `room` from x^k. */
-static const float *power_of(const float *x, const float *last, float *room, int64_t n) {
-  if (!last) return x;
-  nas_kernels()->multiply(room, last, x, n);
-  return room;
+/* x, x^2, ... of each row side by side. */
+static const float *make_powers(const nas_call *c, int64_t row, int64_t rows) {
+  int64_t in = c->site.in[0].c, degrees = degrees_of(c);
+  float *powers = c->scratch;
+  for (int64_t r = 0; r < rows; r++) {
+    const float *x = (const float *)c->x[0] + (row + r) * in;
+    float *to = powers + r * degrees * in;
+    memcpy(to, x, (size_t)in * sizeof *to);
+    for (int64_t k = 1; k < degrees; k++) nas_kernels()->multiply(to + k * in, to + (k - 1) * in, x, in);
+  }
+  return powers;
+}
+
+static int64_t rows_from(const nas_call *c, int64_t row) {
+  int64_t left = nas_site_rows(&c->site, 0) - row;
+  return left < chunk_of(c) ? left : chunk_of(c);
+}
+
+/* A run's part of a tensor of weights. */
+static float *weights_of(const nas_call *c, run r, void *const *tensors) {
+  return (float *)tensors[r.above ? ABOVE : BELOW] + r.first * c->site.in[0].c * c->site.out.c;
 }
 
 static void forward_fast(const nas_call *c) {
-  const pade_options *o = c->prepared;
   nas_pade f = described(c);
-  int64_t in = c->site.in[0].c, edges = in * f.out, all = f.rows * f.out;
-  if (f.smooth) memset(f.sum, 0, (size_t)(4 * all) * sizeof *f.sum); /* degrees below the highest may be none */
+  int64_t in = c->site.in[0].c, wide = degrees_of(c) * in;
   for (int64_t row = 0, rows; row < f.rows; row += rows) {
-    rows = f.rows - row < chunk_of(c) ? f.rows - row : chunk_of(c);
-    const float *x = (const float *)c->x[0] + row * in, *power = NULL;
-    for (int64_t k = 0; k < o->m || k < o->n; k++) {
-      power = power_of(x, power, c->scratch, rows * in);
-      for (int above = 0; above < 2; above++) {
-        if (k >= (above ? o->m : o->n)) continue;
-        bool add = f.smooth || (k > 0 && (above || o->kind[0] == 'b'));
-        nas_gemm(false, false, rows, f.out, in, power, (const float *)c->param[above ? ABOVE : BELOW] + k * edges, add,
-                 f.sum + sum_of_degree(o, above, k) * all + row * f.out);
-      }
+    rows = rows_from(c, row);
+    const float *powers = make_powers(c, row, rows);
+    for (int64_t s = 0; s < f.sums; s++) {
+      run r = run_of_sum(c->prepared, s);
+      float *sum = f.sum + (s * f.rows + row) * f.out;
+      if (r.count == 0) memset(sum, 0, (size_t)(rows * f.out) * sizeof *sum);
+      else
+        nas_gemm_part(false, false, rows, f.out, r.count * in, powers + r.first * in, wide, weights_of(c, r, c->param),
+                      false, sum);
     }
   }
   nas_kernels()->pade_value(&f);
 }
 
-/* dx += (k + 1) x^k times what the weights of degree k + 1 send back; `last` is x^k, NULL for 1. */
-static void send_back(const nas_call *c, const nas_pade *f, int64_t row, int64_t rows, int64_t k, const float *last,
+/* dx += k x^(k-1) times what the weights of degree k send back, for each degree of the run. */
+static void send_back(const nas_call *c, int64_t row, int64_t rows, run r, const float *sum, const float *powers,
                       float *back) {
-  const pade_options *o = c->prepared;
+  int64_t in = c->site.in[0].c, out = c->site.out.c, wide = degrees_of(c) * in;
+  nas_gemm(false, true, rows, r.count * in, out, sum, weights_of(c, r, c->param), false, back);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t k = 0; k < r.count; k++) {
+      int64_t degree = r.first + k + 1;
+      nas_kernels()->add_product((float *)c->dx[0] + (row + i) * in, (float)degree,
+                                 degree > 1 ? powers + i * wide + (degree - 2) * in : NULL,
+                                 back + (i * r.count + k) * in, in);
+    }
+}
+
+static void begin_dx(const nas_call *c, int64_t row, int64_t rows) {
   int64_t in = c->site.in[0].c;
-  bool add = false;
-  for (int above = 0; above < 2; above++) {
-    if (k >= (above ? o->m : o->n)) continue;
-    nas_gemm(false, true, rows, in, f->out, f->sum + (sum_of_degree(o, above, k) * f->rows + row) * f->out,
-             (const float *)c->param[above ? ABOVE : BELOW] + k * in * f->out, add, back);
-    add = true;
-  }
-  nas_kernels()->add_product((float *)c->dx[0] + row * in, (float)(k + 1), last, back, rows * in);
+  float *dx = (float *)c->dx[0] + row * in;
+  const float *plus = c->dplus[0] ? (const float *)c->dplus[0] + row * in : NULL;
+  if (!plus) memset(dx, 0, (size_t)(rows * in) * sizeof *dx);
+  else if (plus != dx) memcpy(dx, plus, (size_t)(rows * in) * sizeof *dx);
 }
 
 static void backward_fast(const nas_call *c) {
-  const pade_options *o = c->prepared;
   nas_pade f = described(c);
-  int64_t in = c->site.in[0].c, edges = in * f.out;
+  int64_t in = c->site.in[0].c, wide = degrees_of(c) * in;
   nas_kernels()->pade_gradient(&f);
   nas_kernels()->column_sums(c->grad[START], f.sum, f.rows, f.out);
   for (int64_t row = 0, rows; row < f.rows; row += rows) {
-    rows = f.rows - row < chunk_of(c) ? f.rows - row : chunk_of(c);
-    const float *x = (const float *)c->x[0] + row * in, *plus = c->dplus[0], *power = NULL;
-    float *room = c->scratch, *back = room + 2 * rows * in, *dx = c->dx[0] ? (float *)c->dx[0] + row * in : NULL;
-    if (dx && !plus) memset(dx, 0, (size_t)(rows * in) * sizeof *dx);
-    else if (dx && plus + row * in != dx) memcpy(dx, plus + row * in, (size_t)(rows * in) * sizeof *dx);
-    for (int64_t k = 0; k < o->m || k < o->n; k++) {
-      const float *last = power;
-      power = power_of(x, last, room + k % 2 * rows * in, rows * in);
-      for (int above = 0; above < 2; above++) {
-        if (k >= (above ? o->m : o->n)) continue;
-        nas_gemm(true, false, in, f.out, rows, power, f.sum + (sum_of_degree(o, above, k) * f.rows + row) * f.out,
-                 row > 0, (float *)c->grad[above ? ABOVE : BELOW] + k * edges);
-      }
-      if (dx) send_back(c, &f, row, rows, k, last, back);
+    rows = rows_from(c, row);
+    const float *powers = make_powers(c, row, rows);
+    if (c->dx[0]) begin_dx(c, row, rows);
+    for (int64_t s = 0; s < f.sums; s++) {
+      run r = run_of_sum(c->prepared, s);
+      const float *sum = f.sum + (s * f.rows + row) * f.out;
+      if (r.count == 0) continue;
+      nas_gemm_part(true, false, r.count * in, f.out, rows, powers + r.first * in, wide, sum, row > 0,
+                    weights_of(c, r, c->grad));
+      if (c->dx[0]) send_back(c, row, rows, r, sum, powers, (float *)c->scratch + chunk_of(c) * wide);
     }
   }
 }
