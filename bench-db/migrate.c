@@ -41,6 +41,9 @@ static const char from_3[] =
     "INSERT INTO event SELECT * FROM old.event;"
     "INSERT INTO message SELECT * FROM old.message;";
 
+/* Version 4 had other views. */
+static const char from_4[] = "INSERT INTO repetition SELECT * FROM old.repetition;";
+
 static nas_status read_old_epochs(nas_db *db, int64_t trial, nas_result *out, nas_err *err) {
   sqlite3_stmt *s;
   NAS_TRY(nas_db_prepare(db,
@@ -116,6 +119,7 @@ static nas_status fill(nas_db *db, const char *path, int64_t *version, nas_err *
   nas_status status = nas_db_exec(db, *version == 1 ? from_1 : from_2, "copy the table", err);
   if (status == NAS_OK && *version == 1) status = move_curves(db, err);
   if (status == NAS_OK && *version >= 3) status = nas_db_exec(db, from_3, "copy the table", err);
+  if (status == NAS_OK && *version >= 4) status = nas_db_exec(db, from_4, "copy the table", err);
   if (status == NAS_OK) return nas_db_exec(db, "COMMIT", "copy the table", err);
   sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
   return status;

@@ -1,4 +1,4 @@
--- The schema of a table, version 4 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
+-- The schema of a table, version 5 (PRAGMA user_version). docs/schema.md describes it for people who read tables with
 -- other programs. Accuracies are top-1 in percent, losses are means over images in nats, times are seconds, sizes are
 -- bytes. A figure that was not measured, or that was not a number, is NULL.
 
@@ -248,26 +248,31 @@ SELECT trial, campaign, number, space, arch, "index", dataset, recipe, seed, epo
 FROM result WHERE outcome <> 'ok';
 
 -- Finished trials with outcome ok, one per network, data set, recipe and seed: a trial that was repeated in another
--- campaign counts once, and a published mean stands in only where no seed was recorded. The same architecture at another width (space_options) is another network.
+-- campaign counts once. A mean over seeds that a table published is a row whose seed is NULL, beside those of seeds. The
+-- same architecture at another width (space_options) is another network.
 CREATE VIEW per_seed AS
-SELECT x.trial, x.campaign, x.space, x.arch, x."index", x.canonical, x.class, x.space_options, x.dataset,
-       t.dataset AS dataset_id, x.recipe, t.recipe AS recipe_id, x.seed, x.epochs, x.train_loss, x.train_accuracy,
-       x.valid_loss, x.valid_accuracy, x.test_loss, x.test_accuracy, x.seconds, x.params, x.macs
-FROM result x
-JOIN trial t ON t.id = x.trial
-WHERE x.outcome = 'ok' AND NOT EXISTS (
+SELECT t.id AS trial, t.campaign, a.space, a.arch, a."index", a.canonical, a.class, c.space_options, d.name AS dataset,
+       t.dataset AS dataset_id, r.name AS recipe, t.recipe AS recipe_id, t.seed, t.epochs, t.train_loss, t.train_accuracy,
+       t.valid_loss, t.valid_accuracy, t.test_loss, t.test_accuracy,
+       coalesce((SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'seconds'), t.train_seconds) AS seconds,
+       coalesce(t.params, (SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'params')) AS params,
+       coalesce(t.macs, (SELECT m.value FROM metric m WHERE m.trial = t.id AND m.name = 'macs')) AS macs
+FROM trial t
+JOIN architecture a ON a.id = t.architecture
+JOIN campaign c ON c.id = t.campaign
+JOIN dataset d ON d.id = t.dataset
+JOIN recipe r ON r.id = t.recipe
+WHERE t.outcome = 'ok' AND NOT EXISTS (
   SELECT 1 FROM trial o JOIN campaign oc ON oc.id = o.campaign
   WHERE o.architecture = t.architecture AND o.id < t.id AND o.outcome = 'ok' AND o.dataset = t.dataset
-    AND o.recipe = t.recipe AND oc.space_options = x.space_options
-    AND (o.seed IS t.seed OR t.seed IS NULL))
-  AND (t.seed IS NOT NULL OR NOT EXISTS (
-    SELECT 1 FROM trial o WHERE o.architecture = t.architecture AND o.outcome = 'ok' AND o.dataset = t.dataset
-      AND o.recipe = t.recipe AND o.seed IS NOT NULL));
+    AND o.recipe = t.recipe AND o.seed IS t.seed AND oc.space_options = c.space_options);
 
 -- Mean and sample standard deviation over seeds, for each architecture, data set and recipe. The deviation of a single
--- seed is NULL. (Variances are rounded at 1e-11, where the sums of squares of percents end.)
+-- seed is NULL. (Variances are rounded at 1e-11, where the sums of squares of percents end.) A mean that a table
+-- published is a row of its own, with mean_of = 'published' and 0 seeds; an architecture may have both rows.
 CREATE VIEW per_architecture AS
-SELECT space, arch, "index", canonical, class, space_options, dataset, recipe, count(seed) AS seeds, max(epochs) AS epochs,
+SELECT space, arch, "index", canonical, class, space_options, dataset, recipe,
+       iif(seed IS NULL, 'published', 'seeds') AS mean_of, count(seed) AS seeds, max(epochs) AS epochs,
        avg(valid_accuracy) AS valid_accuracy_mean,
        sqrt(max(0, round((sum(valid_accuracy * valid_accuracy) - sum(valid_accuracy) * avg(valid_accuracy))
                          / nullif(count(valid_accuracy) - 1, 0), 11))) AS valid_accuracy_std,
@@ -277,11 +282,12 @@ SELECT space, arch, "index", canonical, class, space_options, dataset, recipe, c
        avg(valid_loss) AS valid_loss_mean, avg(test_loss) AS test_loss_mean, avg(seconds) AS seconds_mean,
        max(params) AS params, max(macs) AS macs
 FROM per_seed
-GROUP BY arch, space, space_options, dataset_id, recipe_id;
+GROUP BY arch, space, space_options, dataset_id, recipe_id, seed IS NULL;
 
 -- The same over all architectures that are one network (one canonical form).
 CREATE VIEW per_class AS
-SELECT space, class, canonical, space_options, dataset, recipe, count(DISTINCT arch) AS architectures,
+SELECT space, class, canonical, space_options, dataset, recipe,
+       iif(seed IS NULL, 'published', 'seeds') AS mean_of, count(DISTINCT arch) AS architectures,
        count(*) AS trials, avg(valid_accuracy) AS valid_accuracy_mean,
        sqrt(max(0, round((sum(valid_accuracy * valid_accuracy) - sum(valid_accuracy) * avg(valid_accuracy))
                          / nullif(count(valid_accuracy) - 1, 0), 11))) AS valid_accuracy_std,
@@ -289,7 +295,7 @@ SELECT space, class, canonical, space_options, dataset, recipe, count(DISTINCT a
        sqrt(max(0, round((sum(test_accuracy * test_accuracy) - sum(test_accuracy) * avg(test_accuracy))
                          / nullif(count(test_accuracy) - 1, 0), 11))) AS test_accuracy_std
 FROM per_seed
-GROUP BY canonical, space, space_options, dataset_id, recipe_id;
+GROUP BY canonical, space, space_options, dataset_id, recipe_id, seed IS NULL;
 
 -- One row per campaign: what it is and how far it has come.
 CREATE VIEW progress AS

@@ -6,7 +6,7 @@
 #include "bench-db/bench-db.h"
 
 #define NAS_DB_APPLICATION_ID 0x6e617363 /* "nasc" */
-#define NAS_DB_SCHEMA_VERSION 4
+#define NAS_DB_SCHEMA_VERSION 5
 #define NAS_DB_STATEMENTS_MAX 48
 
 extern const char nas_db_schema[]; /* schema.sql */

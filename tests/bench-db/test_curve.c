@@ -184,7 +184,7 @@ static void version_1_is_migrated(void **state) {
   assert_string_equal(fx_shell(path, "SELECT valid_accuracy, test_accuracy, seconds, peak_bytes, told FROM result"),
                       "30.7|29.9|8.0|5|0\n||||");
   assert_ok(nas_db_migrate(path, &from, nas_test_err()));
-  assert_int_equal(from, 4);
+  assert_int_equal(from, 5);
   assert_false(nas_file_exists(fx_path("old one.db.migrating")));
 }
 
@@ -231,7 +231,7 @@ static void version_2_is_migrated(void **state) {
   nas_db_close(db);
 }
 
-/* Version 3 is this one without repetitions. */
+/* Version 3 had no repetitions. */
 static void version_3_is_migrated(void **state) {
   (void)state;
   const char *path = fx_path("three.db");
@@ -254,13 +254,43 @@ static void version_3_is_migrated(void **state) {
                       "begun|5.5|y|3");
 }
 
+/* Version 4 had the same tables, and views that hid a published mean beside seeds. */
+static void version_4_is_migrated(void **state) {
+  (void)state;
+  const char *path = fx_path("four.db");
+  int from;
+  assert_int_equal(
+      nas_run(
+          NULL, NULL,
+          "sqlite3 '%s' < '%s/tests/bench-db/schema_v4.sql' && sqlite3 '%s' \"PRAGMA application_id = 1851880291; "
+          "PRAGMA user_version = 4;"
+          "INSERT INTO architecture VALUES (1, 'toy@1', '|a~0|', 0, 'A', 0);"
+          "INSERT INTO dataset VALUES (1, 'shapes@1', '', 'd', 's', 1, 2, 3, 1, 4, 4, 10, 'train', 'valid', 'test');"
+          "INSERT INTO recipe VALUES (1, 'quick@1', '', '');"
+          "INSERT INTO campaign VALUES (1, 'c', '', 'toy@1', '', 'train@1', '', 'random@1', '', 7, 'p', 'm', 1, 1, 0);"
+          "INSERT INTO trial (id, campaign, number, asked_after, architecture, dataset, recipe, seed, attempt, worker, "
+          "outcome, epochs, valid_accuracy) VALUES (1, 1, 0, 0, 1, 1, 1, 5, 1, 1, 'ok', 2, 40), (2, 1, 1, 0, 1, 1, 1, "
+          "6, 1, 1, 'ok', 2, 42), (3, 1, 2, 0, 1, 1, 1, NULL, 1, 1, 'ok', 2, 41.5);"
+          "INSERT INTO repetition VALUES (1, 3, 0, NULL, 1);\"",
+          path, nas_source_folder(), path),
+      0);
+  const char *means = "SELECT seeds, valid_accuracy_mean FROM per_architecture ORDER BY seeds";
+  assert_string_equal(fx_shell(path, means), "2|41.0");
+  assert_ok(nas_db_migrate(path, &from, nas_test_err()));
+  assert_int_equal(from, 4);
+  assert_string_equal(fx_shell(path, "SELECT number, trial FROM repetition"), "3|1");
+  assert_string_equal(fx_shell(path, means), "0|41.5\n2|41.0");
+  assert_string_equal(fx_shell(path, "SELECT mean_of, valid_accuracy_std IS NULL FROM per_architecture ORDER BY 1"),
+                      "published|1\nseeds|0");
+}
+
 static void only_tables_are_migrated(void **state) {
   (void)state;
   const char *path = fx_path("foreign.db");
   int from;
   fx_shell(path, "CREATE TABLE t (x)");
   assert_fails(nas_db_migrate(path, &from, nas_test_err()), NAS_E_DB_UNREADABLE, "another program");
-  fx_shell(path, "PRAGMA application_id = 1851880291; PRAGMA user_version = 5");
+  fx_shell(path, "PRAGMA application_id = 1851880291; PRAGMA user_version = 6");
   assert_fails(nas_db_migrate(path, &from, nas_test_err()), NAS_E_DB_VERSION, "newer");
   assert_fails(nas_db_migrate(fx_path("none"), &from, nas_test_err()), NAS_E_NOT_FOUND, "no table");
   make_version_1(fx_path("broken.db"));
@@ -271,4 +301,4 @@ static void only_tables_are_migrated(void **state) {
 
 NAS_SUITE(DbCurve, NAS_CASE(packing_keeps_every_bit), NAS_CASE(packing_is_compact), NAS_CASE(broken_bytes_are_no_curve),
           NAS_CASE(plain_sql_reads_the_same_numbers), NAS_CASE(version_1_is_migrated), NAS_CASE(version_2_is_migrated),
-          NAS_CASE(version_3_is_migrated), NAS_CASE(only_tables_are_migrated))
+          NAS_CASE(version_3_is_migrated), NAS_CASE(version_4_is_migrated), NAS_CASE(only_tables_are_migrated))

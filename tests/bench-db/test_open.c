@@ -70,11 +70,11 @@ static void other_versions_are_named(void **state) {
   fx_table(path, 3);
   fx_shell(path, "PRAGMA user_version = 99");
   assert_refused(path, NAS_E_DB_VERSION, "version 99");
-  assert_refused(path, NAS_E_DB_VERSION, "up to version 4");
+  assert_refused(path, NAS_E_DB_VERSION, "up to version 5");
   fx_shell(path, "PRAGMA user_version = 0");
   assert_refused(path, NAS_E_DB_VERSION, "version 0");
   fx_shell(path,
-           "PRAGMA user_version = 4; DROP TABLE event; DROP TABLE tell; DROP TABLE learning_curve; DROP TABLE metric; "
+           "PRAGMA user_version = 5; DROP TABLE event; DROP TABLE tell; DROP TABLE learning_curve; DROP TABLE metric; "
            "DROP TABLE trial;"
            "DROP TABLE campaign");
   nas_db *db;
@@ -170,7 +170,7 @@ static void a_closed_table_is_one_plain_file(void **state) {
   free(out);
   assert_string_equal(fx_shell(path, "PRAGMA journal_mode"), "delete");
   assert_string_equal(fx_shell(path, "PRAGMA application_id"), "1851880291");
-  assert_string_equal(fx_shell(path, "PRAGMA user_version"), "4");
+  assert_string_equal(fx_shell(path, "PRAGMA user_version"), "5");
   assert_string_equal(fx_shell(path, "PRAGMA integrity_check"), "ok");
   assert_string_equal(fx_shell(path,
                                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE "

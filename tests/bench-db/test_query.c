@@ -241,7 +241,7 @@ static void progress_counts(void **state) {
   nas_rows_free(&rows);
   nas_db_facts facts;
   assert_ok(nas_db_facts_read(db, &facts, nas_test_err()));
-  assert_int_equal(facts.schema, 4);
+  assert_int_equal(facts.schema, 5);
   assert_int_equal(facts.campaigns, 3);
   assert_int_equal(facts.architectures, 4);
   assert_int_equal(facts.trials, 9);
@@ -364,7 +364,7 @@ static void sql_that_does_more_is_refused(void **state) {
   nas_db_close(db);
   assert_false(nas_file_exists("copy.db") || nas_file_exists("other.db"));
   assert_string_equal(fx_shell(path, "SELECT count(*) FROM trial"), "9");
-  assert_string_equal(fx_shell(path, "PRAGMA user_version"), "4");
+  assert_string_equal(fx_shell(path, "PRAGMA user_version"), "5");
 }
 
 NAS_SUITE(DbQuery, NAS_CASE(best_orders_by_the_last_epoch), NAS_CASE(best_filters), NAS_CASE(best_says_what_is_wrong),
