@@ -110,7 +110,7 @@ static void assert_only_file(const char *name) {
 
 static void kill_at_any_point_loses_nothing(void **state) {
   (void)state;
-  enum { POINTS = 24 };
+  enum { POINTS = 50 };
   char path[512];
   snprintf(path, sizeof path, "%s", fx_path("t.db"));
   nas_rng rng = nas_rng_make(5, 0, NAS_STREAM_SAMPLE);

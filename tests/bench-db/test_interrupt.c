@@ -7,23 +7,24 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "bench-db/import.h"
 #include "bench-db/merge.h"
 #include "bench-db/publish.h"
 #include "bench-db/query.h"
 #include "fixture.h"
 
-enum { KILLS = 14, ROWS = 2048, BEFORE = 5 };
+enum { KILLS = 50, BITS = 8, ROWS = 1 << BITS, BEFORE = 5 };
 
 static const char map_text[] =
-    "space: {declared: bits, ops: [a, b], positions: 11, form: digits}\narch: net\nrows:\n  - "
+    "space: {declared: bits, ops: [a, b], positions: 8, form: digits}\narch: net\nrows:\n  - "
     "{dataset: d, epochs: 3, seed: 1, valid_accuracy: v}\n";
 
 static void write_inputs(void) {
   nas_str csv = {0};
   nas_str_add(&csv, "net,v\n");
   for (int i = 0; i < ROWS; i++) {
-    for (int b = 10; b >= 0; b--) nas_str_add(&csv, i >> b & 1 ? "1" : "0");
+    for (int b = BITS - 1; b >= 0; b--) nas_str_add(&csv, i >> b & 1 ? "1" : "0");
     nas_str_fmt(&csv, ",%d.25\n", i % 100);
   }
   assert_ok(nas_file_write_atomic(fx_path("a.csv"), csv.s, csv.len, nas_test_err()));
@@ -72,6 +73,9 @@ static bool kill_after(int (*work)(void), double seconds) {
   return false;
 }
 
+/* Random instants, the same in each run; the first is at once. */
+static double point(int i) { return i ? nas_rng_unit(nas_rng_make(20261127, 0, NAS_STREAM_RESAMPLE), (uint64_t)i) : 0; }
+
 static char target[512];
 
 static int do_import(void) { return import_into(target) == NAS_OK ? 0 : 1; }
@@ -89,7 +93,7 @@ static void import_is_all_or_nothing(void **state) {
   snprintf(target, sizeof target, "%s", fx_path("t.db"));
   fx_table(target, BEFORE);
   for (int i = 0; i < KILLS; i++) {
-    bool early = kill_after(do_import, whole * 1.1 * i / KILLS);
+    bool early = kill_after(do_import, 1.1 * whole * point(i));
     int64_t n = sound_trials(target);
     if (n != BEFORE && n != BEFORE + ROWS) fail_msg("kill %d left %lld trials", i, (long long)n);
     if (!early) assert_int_equal(n, BEFORE + ROWS);
@@ -123,7 +127,7 @@ static void merge_is_all_or_nothing(void **state) {
   int killed = 0;
   for (int i = 0; i < KILLS; i++) {
     remove(target);
-    bool early = kill_after(do_merge, whole * 1.1 * i / KILLS);
+    bool early = kill_after(do_merge, 1.1 * whole * point(i));
     if (nas_file_exists(target)) assert_int_equal(sound_trials(target), all);
     else assert_true(early);
     killed += early;
