@@ -18,8 +18,8 @@ static int64_t even(int64_t n, int64_t most) { return parts(n, parts(n, most)); 
 static int64_t block_rows(const nas_call *c) { return even(nas_site_rows(&c->site, 0), ROWS); }
 
 static int64_t block_inputs(const nas_call *c) {
-  int64_t most = NUMBERS / block_rows(c);
-  return even(c->site.in[0].c, most > 64 ? most : 64);
+  int64_t in = c->site.in[0].c, most = NUMBERS / block_rows(c), inputs = even(in, most > 64 ? most : 64);
+  return inputs < in ? (inputs + 15) / 16 * 16 : in;
 }
 
 /* Functions of one product: weights of several lie together only where a block has all inputs. */

@@ -33,19 +33,23 @@ INLINE v16 bell_of(v16 t) {
 
 void NAS_PER_ISA(gaussians)(float *phi, const float *u, float low, float per_unit, int64_t first, int64_t count,
                             int64_t n) {
-  for (int64_t i = 0; i < n; i += 16) {
-    v16 t = (load_upto(u + i, n - i) - low) * per_unit;
-    for (int64_t k = 0; k < count; k++) store_upto(phi + k * n + i, bell_of(t - (float)(first + k)), n - i);
+  for (int64_t k = 0; k < count; k++, phi += n) {
+    float place = (float)(first + k);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) store(phi + i, bell_of((load(u + i) - low) * per_unit - place));
+    if (i < n) store_part(phi + i, bell_of((load_part(u + i, n - i) - low) * per_unit - place), n - i);
   }
 }
 
 void NAS_PER_ISA(gaussian_slopes)(float *du, const float *u, const float *phi, const float *g, float low,
                                   float per_unit, int64_t first, int64_t count, int64_t n) {
-  for (int64_t i = 0; i < n; i += 16) {
-    v16 t = (load_upto(u + i, n - i) - low) * per_unit, sum = {0};
-    for (int64_t k = 0; k < count; k++)
-      sum += (t - (float)(first + k)) * load_upto(phi + k * n + i, n - i) * load_upto(g + k * n + i, n - i);
-    store_upto(du + i, load_upto(du + i, n - i) - 2 * per_unit * sum, n - i);
+  for (int64_t k = 0; k < count; k++, phi += n, g += n) {
+    float place = (float)(first + k), factor = -2 * per_unit;
+    for (int64_t i = 0; i < n; i += 16) {
+      v16 t = (load_upto(u + i, n - i) - low) * per_unit - place;
+      v16 d = factor * t * load_upto(phi + i, n - i) * load_upto(g + i, n - i);
+      store_upto(du + i, load_upto(du + i, n - i) + d, n - i);
+    }
   }
 }
 
