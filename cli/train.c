@@ -232,6 +232,10 @@ static void talk(const session *s) {
   fprintf(stderr, "%s: %lld params, %lld MACs, %s, %.1f s\n", nas_outcome_text(s->result.outcome),
           (long long)s->net->params, (long long)s->net->macs, nas_text_size(size, isnan(peak) ? 0 : (int64_t)peak),
           nas_result_metric(&s->result, "seconds"));
+  double energy = nas_result_metric(&s->result, "energy");
+  if (!isnan(energy))
+    fprintf(stderr, "energy of the oscillators: %.4g in the first step, %.4g in the last\n",
+            nas_result_metric(&s->result, "energy_first"), energy);
   if (!s->data->targets || s->result.n_epochs == 0) return;
   const nas_epoch *last = &s->result.epochs[s->result.n_epochs - 1];
   fprintf(stderr,

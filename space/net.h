@@ -101,6 +101,9 @@ typedef struct nas_net_neurons {
   /* Trainable numbers and MACs of `out` neurons over `in` numbers at each of `pixels` places. */
   nas_status (*count)(const char *name, const char *options, int64_t in, int64_t out, int64_t pixels, int64_t *params,
                       int64_t *macs, nas_err *err);
+  /* Whether a layer of such neurons can be built over an input of this shape (attrs: out, options, window); the error
+   * names the layer. */
+  nas_status (*check)(const char *name, const nas_attrs *attrs, nas_shape input, const char *label, nas_err *err);
   /* The expression of an activation by name, or the text itself where it is an expression, and how many trained scalars
    * it has. */
   nas_status (*activation)(const char *text, const char **expression, int64_t *scalars, nas_err *err);

@@ -20,6 +20,14 @@ static nas_status unknown(const char *name, const char *where, const char *const
   return nas_fail(err, NAS_E_UNKNOWN_NAME, where, "no operation or neuron type '%s'%s", name, nas_guess_text(&guess));
 }
 
+/* What is wrong with options shows when they are used: in a layer that any of them can be part of. */
+static nas_status try_out(const nas_neuron_word *word, nas_err *err) {
+  const nas_net_neurons *neurons = nas_net_known_neurons();
+  nas_attrs attrs = {.out = 64, .groups = 1, .bias = true, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1};
+  nas_text_put(attrs.options, sizeof attrs.options, "%s", word->options);
+  return neurons->check(word->type, &attrs, (nas_shape){64, 4, 4}, word->type, err);
+}
+
 nas_status nas_neuron_word_read(const char *word, const char *where, const char *const *more, nas_neuron_word *out,
                                 nas_err *err) {
   char name[NAS_NEURON_WORD_MAX];
@@ -38,8 +46,7 @@ nas_status nas_neuron_word_read(const char *word, const char *where, const char 
   nas_text_put(out->options, sizeof out->options, "%.*s\n", (int)(n - head - 2), word + head + 1);
   for (char *c = out->options; *c; c++)
     if (*c == ';') *c = '\n';
-  int64_t params, macs; /* what is wrong with the options shows when they are used */
-  return nas_net_known_neurons()->count(out->type, out->options, 8, 8, 1, &params, &macs, err);
+  return try_out(out, err);
 }
 
 int nas_neuron_words_cut(char *list, const char **words, int room) {

@@ -127,5 +127,8 @@ nas_status nas_plan_read(const nas_plan *p, nas_value v, void *out, nas_err *err
 /* A side result of the last forward pass ("energy", "denominator", "attention") of the first operation that has one of
  * this name, in double; *n numbers of at most `room`. NOT_FOUND when none has; reference plans only. */
 nas_status nas_plan_probe(const nas_plan *p, const char *name, double *out, int64_t room, int64_t *n, nas_err *err);
+/* The same of the k-th (from 0) operation that has one. */
+nas_status nas_plan_probe_nth(const nas_plan *p, const char *name, int k, double *out, int64_t room, int64_t *n,
+                              nas_err *err);
 const void *nas_plan_logits(const nas_plan *p);
 #endif

@@ -39,7 +39,7 @@ static nas_status build_with(const nas_neuron_type *type, nas_graph *g, nas_valu
   bool conv = attrs->kernel_h != 0 || attrs->kernel_w != 0;
   unsigned forms = type->forms ? type->forms : NAS_NEURON_DENSE | NAS_NEURON_CONV;
   if (!(forms & (conv ? NAS_NEURON_CONV : NAS_NEURON_DENSE)))
-    return nas_fail(err, NAS_E_UNSUPPORTED, label, "neuron %s has no %s form", type->name,
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "neuron %s has no %s form", type->name,
                     conv ? "convolutional" : "dense");
   if (conv && type->build_conv) return type->build_conv(g, input, attrs, values, label, value, err);
   if (conv) return build_on_patches(type, g, input, attrs, label, values, value, err);
@@ -114,6 +114,16 @@ static nas_status count_by_name(const char *name, const char *options, int64_t i
   return nas_neuron_count(nas_neuron_find(name), options, in, out, pixels, params, macs, err);
 }
 
+static nas_status check_layer(const char *name, const nas_attrs *attrs, nas_shape input, const char *label,
+                              nas_err *err) {
+  nas_graph *g;
+  nas_value value;
+  NAS_TRY(nas_graph_new(input, &g, err));
+  nas_status status = nas_neuron_build(nas_neuron_find(name), g, nas_graph_input(g), attrs, label, &value, err);
+  nas_graph_free(g);
+  return status;
+}
+
 static nas_status read_activation(const char *text, const char **expression, int64_t *scalars, nas_err *err) {
   nas_expression e;
   NAS_TRY(nas_activation_expression(text, expression, err));
@@ -123,6 +133,6 @@ static nas_status read_activation(const char *text, const char **expression, int
 }
 
 void nas_neurons_introduce(void) {
-  static const nas_net_neurons neurons = {known_name, nth_name, count_by_name, read_activation};
+  static const nas_net_neurons neurons = {known_name, nth_name, count_by_name, check_layer, read_activation};
   nas_net_set_neurons(&neurons);
 }

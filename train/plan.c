@@ -280,10 +280,15 @@ nas_status nas_plan_read(const nas_plan *p, nas_value v, void *out, nas_err *err
 }
 
 nas_status nas_plan_probe(const nas_plan *p, const char *name, double *out, int64_t room, int64_t *n, nas_err *err) {
+  return nas_plan_probe_nth(p, name, 0, out, room, n, err);
+}
+
+nas_status nas_plan_probe_nth(const nas_plan *p, const char *name, int k, double *out, int64_t room, int64_t *n,
+                              nas_err *err) {
   for (int32_t i = 0; i < p->n_steps; i++) {
     const nas_step *s = &p->steps[i];
     *n = s->kernel->probe ? s->kernel->probe(&s->call, name, NULL) : -1;
-    if (*n < 0) continue;
+    if (*n < 0 || k-- > 0) continue;
     if (*n > room)
       return nas_fail(err, NAS_E_BAD_INPUT, name, "%lld numbers, but there is room for %lld only", (long long)*n,
                       (long long)room);

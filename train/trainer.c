@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "train/checkpoint.h"
+#include "train/energy.h"
 #include "train/graph_internal.h"
 #include "train/loss.h"
 #include "train/optimisers/optimiser.h"
@@ -471,6 +472,19 @@ static double latency(const training *t) {
   return images ? least_seconds / (double)images : INFINITY;
 }
 
+/* Of a network that is done with. Its plan is one more than was measured: where that does not fit, there is no figure.
+ */
+static nas_status note_energy(training *t, nas_err *err) {
+  double first, last;
+  nas_err own = {0};
+  if (ended(t) || !nas_has_oscillators(t->job->net)) return NAS_OK;
+  nas_status status = nas_oscillator_energy(t->model, t->job->data, &first, &last, &own);
+  if (status == NAS_E_NO_MEMORY) return NAS_OK;
+  if (status != NAS_OK) return nas_fail(err, status, own.where, "%s", own.msg);
+  NAS_TRY(nas_result_set_metric(t->result, "energy_first", first, err));
+  return nas_result_set_metric(t->result, "energy", last, err);
+}
+
 static nas_status set_metrics(training *t, nas_err *err) {
   const nas_checkpoint_position *p = &t->checkpoint.position;
   nas_result *r = t->result;
@@ -504,6 +518,7 @@ nas_status nas_train(const nas_train_job *job, nas_result *result, nas_err *err)
   }
   if (status == NAS_OK && job->on_model && t.model && !ended(&t)) status = job->on_model(job->arg, t.model, &own);
   if (status == NAS_OK) status = set_metrics(&t, &own);
+  if (status == NAS_OK) status = note_energy(&t, &own);
   tear_down(&t);
   if (status != NAS_OK && err) *err = own;
   return status;

@@ -48,7 +48,8 @@ typedef struct nas_train_job {
  * params and macs of the whole description, match_ratio of matched neurons, peak_bytes (plans, parameters, optimiser),
  * seconds (of parts before an interruption too), epochs (finished), train_images (seen, over all epochs), latency
  * (seconds per image of an evaluation, at eval-batch, in the fastest epoch), recomputed (share of the forward pass that
- * is run again), resumed_epochs where a checkpoint brought whole epochs; of a regression also train_rmse and
+ * is run again), resumed_epochs where a checkpoint brought whole epochs; energy_first and energy of oscillators
+ * (train/energy.h), which the training's memory limit does not count; of a regression also train_rmse and
  * valid_rmse, roots of the last losses (that of test_loss is for people only).
  *
  * A training that diverged, was rejected, stopped, ran out of time or memory is NAS_OK with that outcome, its cause and

@@ -110,6 +110,45 @@ static void the_ratio_is_recorded(void **state) {
   json_decref(trained);
 }
 
+#define SMALL                                                                                            \
+  "-o space.width=8 -o dataset.train-images=64 -o dataset.valid-images=32 -o dataset.test-images=32 -o " \
+  "recipe.epochs=1"
+
+/* The energy of oscillators is a metric of a trial, the same number from `train` and in the table of a campaign; cells
+ * without oscillators have none. */
+static void the_energy_of_oscillators_is_recorded(void **state) {
+  (void)state;
+  char *out, *err, arch[200], text[600];
+  int seed, used;
+  double value;
+  int code =
+      nas_run(&out, &err,
+              "cd %s && echo 'seed: 3' >energy.yaml && %s search energy.yaml --db energy.db -o space=neuron-cell "
+              "-o space.operations=kuramoto,skip_connect -o dataset=shapes -o recipe=quick -o strategy=random -o "
+              "budget.trials=1 " SMALL
+              " --quiet >/dev/null && %s db sql energy.db --csv \"select seed, value, arch from trial "
+              "t join architecture a on a.id = t.architecture join metric m on m.trial = t.id where m.name = "
+              "'energy'\"",
+              nas_test_folder(), nas_program(), nas_program());
+  if (code) fail_msg("exit %d, %s", code, err);
+  if (sscanf(out, "seed,value,arch %d,%lf,%199s%n", &seed, &value, arch, &used) != 3) fail_msg("%s", out);
+  free(out);
+  free(err);
+  snprintf(text, sizeof text,
+           "train --space neuron-cell -o space.operations=kuramoto,skip_connect --dataset shapes --recipe quick --arch "
+           "'%s' --seed %d " SMALL " --quiet",
+           arch, seed);
+  json_t *trained = run_json(text);
+  assert_close(json_number_value(json_object_get(trained, "energy")), value, 0);
+  assert_true(json_is_number(json_object_get(trained, "energy_first")));
+  json_decref(trained);
+  trained = run_json(
+      "train --space neuron-cell --arch '|linear~0|+|none~0|none~1|+|none~0|none~1|none~2|' --dataset "
+      "shapes --quiet " SMALL);
+  assert_null(json_object_get(trained, "energy"));
+  json_decref(trained);
+}
+
 /* A neuron keeps its patches where an operation has its name: 3x3 patches of 4 channels make 36 inputs. */
 static void convolutional_edges_see_patches(void **state) {
   (void)state;
@@ -149,6 +188,12 @@ static void say_what_is_wrong(void **state) {
   refused("space info neuron-cell -o 'operations=none,pade(kind=q)'", "kind");
   refused("space info neuron-cell -o 'operations=none,pade(m=3'", "')' is missing");
   refused("space info neuron-cell -o 'operations=none,activation(activation=x+1)'", "grammar");
+  refused("space info neuron-cell -o 'operations=none,kan-bspline(low=1;high=-1)'", "low must be below high");
+  refused("space info neuron-cell -o 'operations=none,kan-bspline(order=99)'", "order of kan-bspline is 99");
+  refused("space info neuron-cell -o 'operations=none,kan-bspline(grid=0)'", "grid of kan-bspline is 0");
+  refused("space info neuron-cell -o 'operations=none,kuramoto(n=3)'", "n must be even and divide the channels");
+  refused("space show neuron-cell 4 -o operations=none,kan-rbf -o width=1", "layer norm of 1 number");
+  refused("space show neuron-cell 4 -o operations=none,sk", "no dense form");
   refused("space info neuron-cell -o match=flops", "match");
   refused("space info neuron-cell -o stem=lienar", "did you mean 'linear'");
   refused("space info neuron-cell -o width=-3", "width");
@@ -159,4 +204,5 @@ static void say_what_is_wrong(void **state) {
 
 NAS_SUITE(NeuronCell, NAS_CASE(has_the_right_number_of_cells_and_classes), NAS_CASE(equal_cells_share_a_canonical_form),
           NAS_CASE(cells_train), NAS_CASE(matched_edges_cost_what_linear_ones_do), NAS_CASE(the_ratio_is_recorded),
-          NAS_CASE(convolutional_edges_see_patches), NAS_CASE(operations_may_have_options), NAS_CASE(say_what_is_wrong))
+          NAS_CASE(the_energy_of_oscillators_is_recorded), NAS_CASE(convolutional_edges_see_patches),
+          NAS_CASE(operations_may_have_options), NAS_CASE(say_what_is_wrong))
