@@ -245,14 +245,8 @@ static void forward_filtered(const nas_call *c, const fan *f, int64_t tile, cons
                              float *room) {
   int64_t n = f->images * f->height * f->width * f->outs;
   nas_winograd_group groups[NAS_LAYER_INPUTS_MAX * NAS_WINOGRAD_CHANNELS / 16];
-  nas_winograd_ahead ahead = {.numbers = n};
-  nas_winograd_convolution w = {.grid = &f->grid,
-                                .x = {x},
-                                .sources = 1,
-                                .ins = f->ins,
-                                .outs = f->outs,
-                                .groups = groups,
-                                .ahead = tile + 1 < f->tiles ? &ahead : NULL};
+  nas_winograd_convolution w = {
+      .grid = &f->grid, .x = {x}, .sources = 1, .ins = f->ins, .outs = f->outs, .groups = groups};
   for (int32_t i = 0; i < f->n_chunks; i++) {
     const chunk *k = &f->chunks[i];
     if (!k->winograd) continue;
@@ -261,7 +255,6 @@ static void forward_filtered(const nas_call *c, const fan *f, int64_t tile, cons
     for (int64_t v = 0; v < k->vectors; v++) {
       float *z = c->branch[k->branch[v]]->z + tile * n;
       g->y[v] = z + 16 * k->vector[v];
-      if (k->vector[v] == 0) ahead.x[ahead.n++] = z + n;
     }
   }
   nas_winograd_convolve(&w, room);
@@ -455,9 +448,7 @@ static void filtered_data(const nas_call *c, const fan *f, int64_t tile, const f
                           const float *packed, float *room) {
   int64_t n = f->images * f->height * f->width * f->ins, at = tile * n;
   nas_winograd_group groups[NAS_WINOGRAD_CHANNELS / 16];
-  nas_winograd_ahead ahead = {.numbers = n};
-  nas_winograd_convolution w = {
-      .grid = &f->grid, .ins = f->outs, .outs = f->ins, .groups = groups, .ahead = tile + 1 < f->tiles ? &ahead : NULL};
+  nas_winograd_convolution w = {.grid = &f->grid, .ins = f->outs, .outs = f->ins, .groups = groups};
   for (int32_t i = 0; i < c->n_branches; i++)
     if (is_filtered(c->branch[i])) w.x[w.sources++] = dz[i];
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->data_side, packed += filtered_numbers(f)) {
@@ -469,7 +460,6 @@ static void filtered_data(const nas_call *c, const fan *f, int64_t tile, const f
       g->mask[k] = c->relu_in ? x + 16 * (v + k) : NULL;
     }
   }
-  if (w.ahead) ahead.n = find_next(c, f, tile + 1, ahead.x);
   nas_winograd_convolve(&w, room);
 }
 

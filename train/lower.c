@@ -11,6 +11,7 @@
 #include "train/folded.h"
 #include "train/kernels/kernels.h"
 #include "train/plan_internal.h"
+#include "train/strided_fan.h"
 #include "train/weighted_sum.h"
 
 enum { TERMS_MAX = 64 };
@@ -194,6 +195,7 @@ static nas_status choose_fan(lowering *l, nas_step *s, nas_err *err) {
   nas_call *c = &s->call;
   s->kernel = &nas_conv_fan;
   c->wants_dx[0] = l->p->buffers[s->x[0]].wants_grad;
+  if (nas_kernels()->direct && nas_strided_fan_fits(c)) s->kernel = &nas_strided_fan;
   if (!nas_kernels()->direct || !nas_direct_fan_fits(c)) return NAS_OK;
   s->kernel = &nas_direct_fan;
   int32_t gram = NAS_NO_BUFFER, foldable = 0;

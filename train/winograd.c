@@ -116,13 +116,6 @@ static void store_group(const nas_winograd_convolution *c, const nas_winograd_gr
   }
 }
 
-/* The share of the next numbers that is fetched with patches first .. last - 1 of `all`. */
-static void fetch(const nas_winograd_ahead *a, int64_t first, int64_t last, int64_t all) {
-  int64_t from = a->numbers * first / all / 16 * 16, to = a->numbers * last / all;
-  for (int64_t i = 0; i < a->n; i++)
-    for (int64_t k = from; k < to; k += 16) __builtin_prefetch(a->x[i] + k, 0, 2);
-}
-
 void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
   bool pairs = nas_winograd_pairs(c->outs);
   int64_t slabs = slabs_of(c->ins), all = patches_of(c->grid);
@@ -138,7 +131,6 @@ void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
     int64_t n = find_runs(c->grid, at, p.patches, runs);
     for (int64_t i = 0; i < c->sources; i++)
       transform(c->grid, runs, n, c->x[i], c->ins, scratch + i * slabs * BLOCK * 16, p.v_apart);
-    if (c->ahead) fetch(c->ahead, at, at + p.patches, all);
     for (int64_t i = 0; i < c->n_groups; i++) {
       p.u = c->groups[i].u;
       p.vectors = c->groups[i].vectors;

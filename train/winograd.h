@@ -23,12 +23,6 @@ typedef struct nas_winograd_group {
   const float *mask[NAS_WINOGRAD_VECTORS];
 } nas_winograd_group;
 
-/* Arrays of `numbers` numbers that will be wanted next, to be fetched meanwhile. */
-typedef struct nas_winograd_ahead {
-  const float *x[2 * NAS_WINOGRAD_SOURCES + 4];
-  int64_t n, numbers;
-} nas_winograd_ahead;
-
 /* y = plus + (mask > 0 ? sum over sources of the convolutions : 0) */
 typedef struct nas_winograd_convolution {
   const nas_winograd_grid *grid;
@@ -36,7 +30,6 @@ typedef struct nas_winograd_convolution {
   int64_t sources, ins, outs;
   const nas_winograd_group *groups;
   int64_t n_groups;
-  const nas_winograd_ahead *ahead; /* may be NULL */
 } nas_winograd_convolution;
 
 /* du of each group += B' x B times A dz A' */

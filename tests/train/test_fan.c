@@ -89,6 +89,39 @@ static void rows_of_several_images_are_walked_together(void **state) {
   for (int32_t width = 2; width <= 16; width += 2) compare((nas_shape){8, 3, width}, 8, 3);
 }
 
+/* A convolution that halves the image, in a sum with another one's output. */
+static void compare_halving(nas_shape image, int32_t outs, int32_t batch) {
+  nas_graph *g;
+  const nas_attrs halve = {.out = outs, .kernel_h = 3, .kernel_w = 3, .stride = 2, .pad = 1};
+  const nas_attrs classes = {.out = 3, .bias = true};
+  assert_ok(nas_graph_new(image, &g, nas_test_err()));
+  nas_value x = branch(g, nas_graph_input(g), true, 1, "a"), y, out;
+  x = sum(g, (nas_value[]){x, nas_graph_input(g)}, 2);
+  assert_ok(nas_graph_op(g, "relu", &x, 1, NULL, "relu", &y, nas_test_err()));
+  assert_ok(nas_graph_op(g, "conv2d", &y, 1, &halve, "conv", &y, nas_test_err()));
+  assert_ok(nas_graph_op(g, "batch_norm", &y, 1, NULL, "bn", &y, nas_test_err()));
+  assert_ok(nas_graph_op(g, "global_pool", &y, 1, NULL, "mean", &out, nas_test_err()));
+  assert_ok(nas_graph_op(g, "linear", &out, 1, &classes, "classifier", &out, nas_test_err()));
+  assert_ok(nas_graph_set_output(g, out, nas_test_err()));
+  char what[120];
+  snprintf(what, sizeof what, "halving of %dx%dx%d to %d, batch %d", image.c, image.h, image.w, outs, batch);
+  engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch});
+  engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
+  engine_check_same(&fast, &plain, BOUND, what);
+  engine_free(&fast);
+  engine_free(&plain);
+  nas_graph_free(g);
+}
+
+static void halving_convolutions_equal_the_plain_kernels(void **state) {
+  (void)state;
+  static const int32_t channels[][2] = {{8, 16}, {16, 32}, {48, 16}, {8, 8}, {5, 16}, {32, 48}, {17, 31}};
+  for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+    for (int32_t size = 2; size <= 9; size++)
+      compare_halving((nas_shape){channels[i][0], size, 2 + size * 3 % 8}, channels[i][1], size % 3 + 2);
+  compare_halving((nas_shape){16, 34, 30}, 32, 2);
+}
+
 /* Weights come back from the packed order as they went in. */
 static void packing_is_undone_by_unpacking(void **state) {
   (void)state;
@@ -132,5 +165,5 @@ static void folded_branches_take_no_memory(void **state) {
 }
 
 NAS_SUITE(Fan, NAS_CASE(equals_the_plain_kernels_on_odd_channels), NAS_CASE(equals_the_plain_kernels_on_odd_sizes),
-          NAS_CASE(rows_of_several_images_are_walked_together), NAS_CASE(packing_is_undone_by_unpacking),
-          NAS_CASE(folded_branches_take_no_memory))
+          NAS_CASE(rows_of_several_images_are_walked_together), NAS_CASE(halving_convolutions_equal_the_plain_kernels),
+          NAS_CASE(packing_is_undone_by_unpacking), NAS_CASE(folded_branches_take_no_memory))

@@ -123,23 +123,34 @@ static void norm_sums(const float *dy, const float *x, const float *mean, int64_
   channel_sums(dy, x, mean, rows, channels, sum, dot);
 }
 
+INLINE v16 affine_of(const float *x, v16 scale, v16 shift, const float *plus) {
+  v16 v = load(x) * scale + shift;
+  return plus ? load(plus) + v : v;
+}
+
+/* The factors stay in registers. */
+INLINE int64_t affine_of_64(float *y, const float *plus, const float *x, const float *scale, const float *shift,
+                            int64_t n) {
+  v16 f[4], s[4];
+  for (int k = 0; k < 4; k++) f[k] = load(scale + 16 * k), s[k] = load(shift + 16 * k);
+  int64_t i = 0;
+  for (; i + PERIOD <= n; i += PERIOD)
+    for (int k = 0; k < 4; k++)
+      store(y + i + 16 * k, affine_of(x + i + 16 * k, f[k], s[k], plus ? plus + i + 16 * k : NULL));
+  return i;
+}
+
 INLINE void affine_by(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t n,
                       int64_t period) {
-  int64_t i = 0;
-  for (; i + period <= n; i += period) {
-    int64_t k = 0;
-    for (; k + 16 <= period; k += 16) {
-      v16 v = load(x + i + k) * load(scale + k) + load(shift + k);
-      store(y + i + k, plus ? load(plus + i + k) + v : v);
-    }
-    for (; k < period; k++) {
+  int64_t i = period == PERIOD ? affine_of_64(y, plus, x, scale, shift, n) : 0;
+  for (; i < n; i += period) {
+    int64_t k = 0, part = n - i < period ? n - i : period;
+    for (; k + 16 <= part; k += 16)
+      store(y + i + k, affine_of(x + i + k, load(scale + k), load(shift + k), plus ? plus + i + k : NULL));
+    for (; k < part; k++) {
       float v = x[i + k] * scale[k] + shift[k];
       y[i + k] = plus ? plus[i + k] + v : v;
     }
-  }
-  for (int64_t k = 0; i + k < n; k++) {
-    float v = x[i + k] * scale[k] + shift[k];
-    y[i + k] = plus ? plus[i + k] + v : v;
   }
 }
 
@@ -154,23 +165,39 @@ static void affine(float *y, const float *plus, const float *x, const float *sca
   else affine_by(y, plus, x, scale, shift, n, period);
 }
 
+INLINE v16 gradient_of(const float *dy, const float *x, v16 mean, v16 a, v16 b, v16 c, const float *plus) {
+  v16 v = load(dy) * a + ((load(x) - mean) * b + c);
+  return plus ? load(plus) + v : v;
+}
+
+INLINE int64_t norm_gradient_of_64(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                                   const float *a, const float *b, const float *c, int64_t n) {
+  v16 m[4], fa[4], fb[4], fc[4];
+  for (int k = 0; k < 4; k++) {
+    m[k] = load(mean + 16 * k), fa[k] = load(a + 16 * k);
+    fb[k] = load(b + 16 * k), fc[k] = load(c + 16 * k);
+  }
+  int64_t i = 0;
+  for (; i + PERIOD <= n; i += PERIOD)
+    for (int k = 0; k < 4; k++) {
+      int64_t at = i + 16 * k;
+      store(dx + at, gradient_of(dy + at, x + at, m[k], fa[k], fb[k], fc[k], plus ? plus + at : NULL));
+    }
+  return i;
+}
+
 INLINE void norm_gradient_by(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
                              const float *a, const float *b, const float *c, int64_t n, int64_t period) {
-  int64_t i = 0;
-  for (; i + period <= n; i += period) {
-    int64_t k = 0;
-    for (; k + 16 <= period; k += 16) {
-      v16 v = load(dy + i + k) * load(a + k) + ((load(x + i + k) - load(mean + k)) * load(b + k) + load(c + k));
-      store(dx + i + k, plus ? load(plus + i + k) + v : v);
-    }
-    for (; k < period; k++) {
+  int64_t i = period == PERIOD ? norm_gradient_of_64(dx, plus, dy, x, mean, a, b, c, n) : 0;
+  for (; i < n; i += period) {
+    int64_t k = 0, part = n - i < period ? n - i : period;
+    for (; k + 16 <= part; k += 16)
+      store(dx + i + k, gradient_of(dy + i + k, x + i + k, load(mean + k), load(a + k), load(b + k), load(c + k),
+                                    plus ? plus + i + k : NULL));
+    for (; k < part; k++) {
       float v = dy[i + k] * a[k] + ((x[i + k] - mean[k]) * b[k] + c[k]);
       dx[i + k] = plus ? plus[i + k] + v : v;
     }
-  }
-  for (int64_t k = 0; i + k < n; k++) {
-    float v = dy[i + k] * a[k] + ((x[i + k] - mean[k]) * b[k] + c[k]);
-    dx[i + k] = plus ? plus[i + k] + v : v;
   }
 }
 

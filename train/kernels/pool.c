@@ -80,17 +80,23 @@ static bool is_tiling(const nas_pool *p) {
          p->in_w == p->out_w * p->stride;
 }
 
+/* Eight numbers, where sixteen are more than the channels. */
+typedef float v8 __attribute__((vector_size(32)));
+typedef float v8u __attribute__((vector_size(32), aligned(4), may_alias));
+INLINE v8 load8(const float *p) { return *(const v8u *)p; }
+INLINE void store8(float *p, v8 v) { *(v8u *)p = v; }
+
 /* One row of outputs: y = plus + factor times the sums of their windows. */
 INLINE void tile_row(float *y, const float *plus, const float *x, int64_t outs, int64_t kernel, int64_t in_row,
                      float factor, int64_t channels) {
   for (int64_t v = 0; v < outs; v++, x += kernel * channels, y += channels) {
     int64_t k = 0;
-    for (; k + 16 <= channels; k += 16) {
-      v16 sum = {0};
+    for (; k + 8 <= channels; k += 8) {
+      v8 sum = {0};
       for (int64_t r = 0; r < kernel; r++)
-        for (int64_t j = 0; j < kernel; j++) sum += load(x + r * in_row + j * channels + k);
+        for (int64_t j = 0; j < kernel; j++) sum += load8(x + r * in_row + j * channels + k);
       sum *= factor;
-      store(y + k, plus ? load(plus + k) + sum : sum);
+      store8(y + k, plus ? load8(plus + k) + sum : sum);
     }
     for (; k < channels; k++) {
       float sum = 0;
@@ -108,12 +114,10 @@ INLINE void tile_gradient_row(float *dx, const float *plus, const float *dy, int
   for (int64_t v = 0; v < outs; v++, dy += channels)
     for (int64_t j = 0; j < kernel; j++, dx += channels) {
       int64_t k = 0;
-      for (; k + 16 <= channels; k += 16) {
-        v16 part = factor * load(dy + k);
-        store(dx + k, plus ? load(plus + k) + part : part);
+      for (; k + 8 <= channels; k += 8) {
+        v8 part = factor * load8(dy + k);
+        store8(dx + k, plus ? load8(plus + k) + part : part);
       }
-      for (; k + 8 <= channels; k += 8)
-        for (int64_t l = k; l < k + 8; l++) dx[l] = plus ? plus[l] + factor * dy[l] : factor * dy[l];
       for (; k < channels; k++) dx[k] = plus ? plus[k] + factor * dy[k] : factor * dy[k];
       if (plus) plus += channels;
     }
