@@ -121,6 +121,15 @@ nas_status nas_golden_open(const char *path, nas_golden **out, nas_err *err) {
   return status;
 }
 
+bool nas_golden_is_index(const char *path) {
+  json_t *list = json_load_file(path, 0, NULL), *entry;
+  size_t i;
+  bool all = json_is_array(list) && json_array_size(list) > 0;
+  json_array_foreach(list, i, entry) all &= json_is_string(json_object_get(entry, "file"));
+  json_decref(list);
+  return all;
+}
+
 /* ---- running ---- */
 
 /* One run of the formula in one precision. */

@@ -12,6 +12,8 @@ typedef struct nas_golden nas_golden;
  * (what is missing). Free with nas_golden_free. */
 nas_status nas_golden_open(const char *path, nas_golden **out, nas_err *err);
 void nas_golden_free(nas_golden *g);
+/* Whether a file is a list of golden files ([{"file": "aptx.json", ...}, ...]), as may lie beside them. */
+bool nas_golden_is_index(const char *path);
 const char *nas_golden_name(const nas_golden *g);
 /* Length of a tensor's axis; 0 when there is no such tensor or axis. */
 int32_t nas_golden_size(const nas_golden *g, const char *tensor, int axis);

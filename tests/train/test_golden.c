@@ -31,6 +31,8 @@ static void equal_the_golden_vectors(void **state) {
   size_t i;
   if (!index) fail_msg("index.json: %s", error.text);
   assert_true(json_array_size(index) >= 32);
+  assert_true(nas_golden_is_index(nas_shared_file("golden/index.json")));
+  assert_false(nas_golden_is_index(nas_shared_file("golden/aptx.json")));
   json_array_foreach(index, i, entry) {
     char name[128];
     snprintf(name, sizeof name, "golden/%s", json_string_value(json_object_get(entry, "file")));

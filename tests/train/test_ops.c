@@ -176,7 +176,8 @@ static void fast_and_reference_agree_on_odd_sizes(void **state) {
 static void fast_and_reference_agree_on_many_rows(void **state) {
   (void)state;
   static const trial large[] = {{{100, 1, 1}, {.out = 72, .groups = 4}, 150},
-                                {{36, 9, 8}, {.out = 20, .groups = 3}, 4}};
+                                {{36, 9, 8}, {.out = 20, .groups = 3}, 4},
+                                {{260, 1, 1}, {.out = 10, .groups = 4}, 140}};
   for (const nas_op *const *op = nas_ops(); *op; op++)
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
       if (!(*op)->fast || strstr((*op)->attributes, "kernel_h")) continue;
