@@ -1,9 +1,9 @@
 /* Lifetimes and places: a buffer lives from the first to the last instruction that touches it (one that the backward
- * pass makes again has such a life in either pass), and two buffers may share bytes when their lives do not meet.
- * Largest first, each at the lowest offset that is free whenever it lives. */
+ * pass makes again has such a life in either pass; a chain is a single moment), and two buffers may share bytes when
+ * their lives do not meet. Largest first, each at the lowest offset that is free whenever it lives. */
 #include <stdlib.h>
 
-#include "train/plan_internal.h"
+#include "train/chain.h"
 
 enum { ALIGN = 64, APART = 192 }; /* buffers of equal size should not start at equal cache sets */
 
@@ -13,17 +13,19 @@ static void live_at(nas_life *life, int32_t time) {
   if (time > life->last) life->last = time;
 }
 
-/* What one instruction at one time touches. */
+/* What is touched from one time to another. */
 typedef struct visit {
   nas_plan *p;
-  int32_t time;
+  int32_t time, until;
 } visit;
 
 static void touch(void *arg, int32_t buffer, nas_access access) {
   const visit *v = arg;
   nas_buffer *b = &v->p->buffers[buffer];
-  if (access != NAS_SCRATCH) v->p->traffic += b->bytes; /* scratch stays in cache */
-  live_at(v->time <= v->p->n_forward ? &b->life : &b->again, v->time);
+  nas_life *life = v->time <= v->p->n_forward ? &b->life : &b->again;
+  if (access != NAS_SCRATCH && !b->local) v->p->traffic += b->bytes; /* the others stay in cache */
+  live_at(life, v->time);
+  live_at(life, v->until);
 }
 
 static void visit_branches(const nas_step *s, nas_access access, bool gradients, nas_visitor see, void *arg) {
@@ -63,11 +65,18 @@ void nas_plan_visit(const nas_plan *p, nas_instruction instruction, nas_visitor 
 static void find_lives(nas_plan *p) {
   p->traffic = 0;
   for (int32_t i = 0; i < p->n_buffers; i++) p->buffers[i].life = p->buffers[i].again = (nas_life){0, -1};
-  for (int32_t i = 0; i < p->n_program; i++)
-    nas_plan_visit(p, p->program[i], touch, &(visit){p, i < p->n_forward ? i : i + 1});
-  touch(&(visit){p, p->n_program + 1}, p->logits, NAS_READ);
-  if (p->dlogits != NAS_NO_BUFFER) touch(&(visit){p, p->n_forward}, p->dlogits, NAS_WRITE);
-  if (p->dinput != NAS_NO_BUFFER) touch(&(visit){p, p->n_program + 1}, p->dinput, NAS_READ);
+  const nas_chain *chain = p->chains, *end = chain + p->n_chains;
+  for (int32_t i = 0; i < p->n_program; i++) {
+    while (chain < end && i >= chain->first + chain->n) chain++;
+    bool inside = chain < end && i >= chain->first;
+    int32_t first = inside ? chain->first : i, last = inside ? chain->first + chain->n - 1 : i;
+    int32_t loss = i < p->n_forward ? 0 : 1;
+    nas_plan_visit(p, p->program[i], touch, &(visit){p, first + loss, last + loss});
+  }
+  int32_t after = p->n_program + 1;
+  touch(&(visit){p, after, after}, p->logits, NAS_READ);
+  if (p->dlogits != NAS_NO_BUFFER) touch(&(visit){p, p->n_forward, p->n_forward}, p->dlogits, NAS_WRITE);
+  if (p->dinput != NAS_NO_BUFFER) touch(&(visit){p, after, after}, p->dinput, NAS_READ);
   for (int32_t i = 0; i < p->n_buffers; i++) { /* what is not made again has one life */
     nas_buffer *b = &p->buffers[i];
     if (b->remade || b->again.first > b->again.last) continue;
@@ -85,13 +94,18 @@ static bool live_together(const nas_buffer *a, const nas_buffer *b) {
   return meet(a->life, b->life) || meet(a->life, b->again) || meet(a->again, b->life) || meet(a->again, b->again);
 }
 
+static int64_t bytes_of(const nas_buffer *b) {
+  const int64_t tile = NAS_CHAIN_TILE * (int64_t)sizeof(float);
+  return b->local && b->bytes > tile ? tile : b->bytes;
+}
+
 static int by_size(const void *a, const void *b) {
   const nas_buffer *x = *(const nas_buffer *const *)a, *y = *(const nas_buffer *const *)b;
-  if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+  if (bytes_of(x) != bytes_of(y)) return bytes_of(x) < bytes_of(y) ? 1 : -1;
   return x < y ? -1 : x > y;
 }
 
-static int64_t room_of(const nas_buffer *b) { return (b->bytes + ALIGN - 1) / ALIGN * ALIGN + APART; }
+static int64_t room_of(const nas_buffer *b) { return (bytes_of(b) + ALIGN - 1) / ALIGN * ALIGN + APART; }
 
 /* `placed` is sorted by offset. Puts b at the lowest gap and returns its index in the order. */
 static int32_t place(nas_buffer *const *placed, int32_t n, nas_buffer *b) {
@@ -109,6 +123,7 @@ static int32_t place(nas_buffer *const *placed, int32_t n, nas_buffer *b) {
 }
 
 nas_status nas_plan_place(nas_plan *p, nas_err *err) {
+  NAS_TRY(nas_plan_find_chains(p, err));
   find_lives(p);
   nas_buffer **order = calloc((size_t)p->n_buffers, sizeof *order);
   nas_buffer **placed = calloc((size_t)p->n_buffers, sizeof *placed);

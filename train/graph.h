@@ -69,7 +69,7 @@ const nas_tensor_info *nas_model_tensors(const nas_model *m, size_t *n);
 /* Plans that may repeat work and take more than TARGET bytes come down to that, or by a third, if it takes no more than
  * SHARE of a forward pass (which is about a third of a step); else as far as SHARE takes them. */
 #define NAS_PLAN_TARGET ((int64_t)192 << 20)
-#define NAS_PLAN_SHARE  0.25
+#define NAS_PLAN_SHARE  0.27
 
 typedef enum nas_mode { NAS_TRAIN, NAS_EVAL } nas_mode;
 

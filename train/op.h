@@ -102,6 +102,8 @@ enum {
   NAS_OP_RELU = 128,                 /* may be absorbed into the convolution after it */
   NAS_OP_CONV = 256,                 /* may absorb the ReLU before it and the batch norm after it */
   NAS_OP_NORM = 512,
+  NAS_OP_ELEMENTWISE =
+      2048, /* number i of y and of each dx depends on numbers i alone (gradients of parameters aside) */
 };
 
 typedef struct nas_op {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "train/chain.h"
 #include "train/dnnl_conv.h"
 #include "train/kernels/kernels.h"
 #include "train/loss.h"
@@ -59,7 +60,7 @@ nas_step nas_plan_sum_step(const nas_plan *p, int64_t elements) {
   return s;
 }
 
-static void *address(const nas_plan *p, int32_t buffer) {
+void *nas_plan_address(const nas_plan *p, int32_t buffer) {
   if (buffer == NAS_NO_BUFFER) return NULL;
   const nas_buffer *b = &p->buffers[buffer];
   return b->external ? p->input : (char *)p->base + b->offset;
@@ -72,26 +73,27 @@ static void resolve(nas_plan *p) {
   for (int32_t i = 0; i < p->n_steps; i++) {
     nas_step *s = &p->steps[i];
     for (int32_t k = 0; k < s->call.site.n_in; k++) {
-      s->call.x[k] = address(p, s->x[k]);
-      s->call.dx[k] = address(p, s->dx[k]);
-      s->call.dplus[k] = address(p, s->dplus[k]);
+      s->call.x[k] = nas_plan_address(p, s->x[k]);
+      s->call.dx[k] = nas_plan_address(p, s->dx[k]);
+      s->call.dplus[k] = nas_plan_address(p, s->dplus[k]);
     }
     s->call.source = s->source < 0 ? NULL : &p->steps[s->source].call;
-    s->call.y = address(p, s->y);
-    s->call.plus = address(p, s->plus);
-    s->call.dy = address(p, s->dy);
-    s->call.saved = address(p, s->saved);
+    s->call.y = nas_plan_address(p, s->y);
+    s->call.plus = nas_plan_address(p, s->plus);
+    s->call.dy = nas_plan_address(p, s->dy);
+    s->call.saved = nas_plan_address(p, s->saved);
   }
   for (int32_t i = 0; i < p->n_branches; i++) {
     nas_branch *b = &p->branches[i];
-    b->z = address(p, b->z_buffer);
-    b->stats = address(p, b->stats_buffer);
-    b->dy = address(p, b->dy_buffer);
+    b->z = nas_plan_address(p, b->z_buffer);
+    b->stats = nas_plan_address(p, b->stats_buffer);
+    b->dy = nas_plan_address(p, b->dy_buffer);
     if (!b->folded) continue;
     b->z = NULL;
-    b->x = address(p, b->x_buffer);
-    b->gram = address(p, b->gram_buffer);
+    b->x = nas_plan_address(p, b->x_buffer);
+    b->gram = nas_plan_address(p, b->gram_buffer);
   }
+  nas_plan_resolve_chains(p);
 }
 
 static int64_t rounded(int64_t bytes) { return (bytes > 0 ? bytes + 63 : 64) / 64 * 64; }
@@ -146,7 +148,8 @@ static nas_status allocate(nas_plan *p, nas_err *err) {
   nas_model *m = p->model;
   p->input = nas_aligned_new(p->buffers[0].bytes);
   p->labels = nas_aligned_new(p->options.batch * (int64_t)sizeof *p->labels);
-  if (!p->input || !p->labels) return nas_fail_memory(err, "a plan's batch");
+  p->calls = calloc((size_t)p->n_calls + 1, sizeof *p->calls);
+  if (!p->input || !p->labels || !p->calls) return nas_fail_memory(err, "a plan's batch");
   if (p->recomputed > 0) {
     p->kept_states = nas_aligned_new(m->n_states * nas_dtype_size(m->dtype));
     if (!p->kept_states) return nas_fail_memory(err, "a plan's running statistics");
@@ -204,21 +207,35 @@ void nas_plan_free(nas_plan *p) {
   free(p->input);
   free(p->labels);
   free(p->kept_states);
+  free(p->chains);
+  free(p->calls);
   free(p);
 }
 
 int64_t nas_plan_peak_bytes(const nas_plan *p) { return p->peak_bytes; }
 int64_t nas_plan_traffic(const nas_plan *p) { return p->traffic; }
 double nas_plan_recomputed(const nas_plan *p) { return p->recomputed; }
-int32_t nas_plan_operations(const nas_plan *p) { return p->n_forward; }
+int32_t nas_plan_operations(const nas_plan *p) {
+  int32_t n = p->n_forward;
+  for (int32_t i = 0; i < p->n_chains; i++)
+    if (p->chains[i].first < p->n_forward) n -= p->chains[i].n - 1;
+  return n;
+}
 void *nas_plan_input(nas_plan *p) { return p->input; }
 int32_t *nas_plan_labels(nas_plan *p) { return p->labels; }
 
 static void run(nas_plan *p, int32_t first, int32_t last) {
+  const nas_chain *chain = p->chains, *end = chain + p->n_chains;
   for (int32_t i = first; i < last; i++) {
+    while (chain < end && chain->first < i) chain++;
+    if (chain < end && chain->first == i) {
+      nas_plan_run_chain(p, chain);
+      i += chain->n - 1;
+      continue;
+    }
     nas_step *s = &p->steps[p->program[i].step];
     bool backward = p->program[i].backward;
-    s->call.scratch = address(p, backward ? s->backward_scratch : s->forward_scratch);
+    s->call.scratch = nas_plan_address(p, backward ? s->backward_scratch : s->forward_scratch);
     (backward ? s->kernel->backward : s->kernel->forward)(&s->call);
   }
 }
@@ -232,8 +249,8 @@ nas_loss nas_plan_forward(nas_plan *p, uint64_t seed, uint64_t step) {
   }
   run(p, 0, p->n_forward);
   const nas_node *output = &p->model->graph->nodes[p->model->graph->output];
-  return nas_softmax_cross_entropy(p->model->dtype, address(p, p->logits), p->labels, p->options.batch, output->shape.c,
-                                   p->options.label_smoothing, address(p, p->dlogits));
+  return nas_softmax_cross_entropy(p->model->dtype, nas_plan_address(p, p->logits), p->labels, p->options.batch,
+                                   output->shape.c, p->options.label_smoothing, nas_plan_address(p, p->dlogits));
 }
 
 void nas_plan_backward(nas_plan *p) {
@@ -247,16 +264,17 @@ void nas_plan_backward(nas_plan *p) {
 
 void nas_plan_backward_from(nas_plan *p, const void *logits_gradient) {
   if (p->dlogits == NAS_NO_BUFFER) return;
-  memcpy(address(p, p->dlogits), logits_gradient, (size_t)p->buffers[p->dlogits].bytes);
+  memcpy(nas_plan_address(p, p->dlogits), logits_gradient, (size_t)p->buffers[p->dlogits].bytes);
   nas_plan_backward(p);
 }
 
-const void *nas_plan_logits(const nas_plan *p) { return address(p, p->logits); }
-const void *nas_plan_input_gradient(const nas_plan *p) { return address(p, p->dinput); }
+const void *nas_plan_logits(const nas_plan *p) { return nas_plan_address(p, p->logits); }
+const void *nas_plan_input_gradient(const nas_plan *p) { return nas_plan_address(p, p->dinput); }
 
 /* True when no other buffer was written over b between its last use in the forward pass and the end of that. */
 static bool intact(const nas_plan *p, const nas_buffer *b) {
   if (b->external) return true;
+  if (b->local) return false;
   for (int32_t i = 0; i < p->n_buffers; i++) {
     const nas_buffer *o = &p->buffers[i];
     bool meets = o->offset < b->offset + b->bytes && b->offset < o->offset + o->bytes;
@@ -275,7 +293,7 @@ nas_status nas_plan_read(const nas_plan *p, nas_value v, void *out, nas_err *err
   if (buffer == NAS_NO_BUFFER || !intact(p, &p->buffers[buffer]))
     return nas_fail(err, NAS_E_NOT_FOUND, g->nodes[v].label,
                     "the planner did not keep this value; use a reference plan");
-  memcpy(out, address(p, buffer), (size_t)p->buffers[buffer].bytes);
+  memcpy(out, nas_plan_address(p, buffer), (size_t)p->buffers[buffer].bytes);
   return NAS_OK;
 }
 

@@ -19,6 +19,7 @@ typedef struct nas_buffer {
   bool remade;     /* its content is not kept between the passes */
   bool wants_grad; /* holds a value that depends on a parameter */
   bool external;   /* the batch: lives outside the arena */
+  bool local;      /* only a chain looks at it: there is a tile of it at a time */
 } nas_buffer;
 
 /* One kernel with its operands; buffers by index, NAS_NO_BUFFER for none. */
@@ -37,6 +38,12 @@ typedef struct nas_instruction {
   bool backward;
 } nas_instruction;
 
+/* Instructions first .. first + n - 1, run together a tile at a time (chain.h). */
+typedef struct nas_chain {
+  int32_t first, n, calls; /* calls: their place among the plan's */
+  int64_t elements;
+} nas_chain;
+
 struct nas_plan {
   nas_model *model;
   nas_plan_options options;
@@ -46,6 +53,9 @@ struct nas_plan {
   int32_t n_buffers, buffers_cap;
   nas_instruction *program; /* forward, then backward */
   int32_t n_program, program_cap, n_forward;
+  nas_chain *chains; /* in the program's order */
+  int32_t n_chains, chains_cap, n_calls;
+  nas_call *calls;      /* of the chains, whose operands are a tile's */
   double recomputed;    /* share of the forward pass's work that the backward pass does again */
   void *kept_states;    /* running statistics, which doing forward steps again must not move twice */
   nas_branch *branches; /* in training, as many as there are norms that end one */
@@ -75,6 +85,8 @@ nas_status nas_plan_recompute(nas_plan *p, const int32_t *segment, nas_err *err)
 /* Where the plan takes more than the limit: lets the backward pass run forward steps again, as few as make it fit. When
  * nothing does, the plan that takes least. */
 nas_status nas_plan_fit(nas_plan *p, nas_err *err);
+/* Where a buffer lies; NULL for NAS_NO_BUFFER. */
+void *nas_plan_address(const nas_plan *p, int32_t buffer);
 /* Bytes of everything that the placed plan takes. */
 int64_t nas_plan_bytes(const nas_plan *p);
 

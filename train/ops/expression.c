@@ -115,6 +115,7 @@ const nas_op nas_op_expression = {
     .attributes = "options",
     .min_inputs = 1,
     .max_inputs = 1,
+    .traits = NAS_OP_ELEMENTWISE,
     .infer = infer,
     .params = params,
     .f32 = {.prepare = prepare,

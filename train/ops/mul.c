@@ -31,7 +31,7 @@ const nas_op nas_op_mul = {
     .attributes = "",
     .min_inputs = 2,
     .max_inputs = 2,
-    .traits = NAS_OP_ZERO_IF_ANY,
+    .traits = NAS_OP_ZERO_IF_ANY | NAS_OP_ELEMENTWISE,
     .infer = nas_infer_same,
     .macs = macs,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X, .sinks = true},

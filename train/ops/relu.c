@@ -41,7 +41,7 @@ const nas_op nas_op_relu = {
     .attributes = "",
     .min_inputs = 1,
     .max_inputs = 1,
-    .traits = NAS_OP_KEEPS_ZERO | NAS_OP_RELU,
+    .traits = NAS_OP_KEEPS_ZERO | NAS_OP_RELU | NAS_OP_ELEMENTWISE,
     .infer = nas_infer_same,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_X, .sinks = true},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_X, .sinks = true},

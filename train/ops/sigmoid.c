@@ -36,7 +36,7 @@ const nas_op nas_op_sigmoid = {
     .attributes = "",
     .min_inputs = 1,
     .max_inputs = 1,
-    .traits = 0,
+    .traits = NAS_OP_ELEMENTWISE,
     .infer = nas_infer_same,
     .f32 = {.forward = forward_f32, .backward = backward_f32, .reads = NAS_READS_Y},
     .f64 = {.forward = forward_f64, .backward = backward_f64, .reads = NAS_READS_Y},
