@@ -41,16 +41,18 @@ void nas_str_add_n(nas_str *b, const char *bytes, size_t n) {
 
 void nas_str_add(nas_str *b, const char *text) { nas_str_add_n(b, text, strlen(text)); }
 
+/* Most texts fit at once; a longer one is formatted again. */
+enum { FMT_ROOM = 100 };
+
 void nas_str_fmt(nas_str *b, const char *fmt, ...) {
   va_list args, again;
   va_start(args, fmt);
   va_copy(again, args);
-  int n = vsnprintf(NULL, 0, fmt, args);
+  size_t room = reserve(b, FMT_ROOM) ? b->cap - b->len : 0;
+  int n = vsnprintf(room ? b->s + b->len : NULL, room, fmt, args);
   va_end(args);
-  if (n >= 0 && reserve(b, (size_t)n)) {
-    vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
-    b->len += (size_t)n;
-  }
+  if (n >= 0 && (size_t)n >= room && reserve(b, (size_t)n)) vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
+  if (n >= 0 && !b->failed) b->len += (size_t)n;
   va_end(again);
 }
 
@@ -199,6 +201,14 @@ const char *nas_text_size(char out[24], int64_t bytes) {
 bool nas_text_put(char *out, size_t size, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
+  if (strcmp(fmt, "%s") == 0) { /* a plain copy is what is wanted most often, and in loops */
+    const char *text = va_arg(args, const char *);
+    size_t length = strnlen(text, size), n = length < size ? length : size - 1;
+    va_end(args);
+    memcpy(out, text, n);
+    out[n] = '\0';
+    return length < size;
+  }
   int n = vsnprintf(out, size, fmt, args);
   va_end(args);
   return n >= 0 && (size_t)n < size;

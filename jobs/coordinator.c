@@ -481,14 +481,17 @@ static bool may_ask(const nas_coordinator *c) {
          (b->epochs == 0 || c->epochs + c->open_epochs < b->epochs);
 }
 
-static void count_net(const nas_coordinator *c, nas_open_trial *t) {
+static void count_net(nas_coordinator *c, nas_open_trial *t) {
+  nas_repeat *known = nas_repeats_of(&c->repeats, &t->arch);
   nas_net *net;
   nas_err ignored; /* the evaluation will say why there is no such network */
-  t->params = t->macs = NAN;
-  if (nas_space_net(c->setup.space, &t->arch, c->task, &net, &ignored) != NAS_OK) return;
+  t->params = known ? known->params : NAN;
+  t->macs = known ? known->macs : NAN;
+  if (!isnan(t->params) || nas_space_net(c->setup.space, &t->arch, c->task, &net, &ignored) != NAS_OK) return;
   t->params = (double)net->params;
   t->macs = (double)net->macs;
   nas_net_free(net);
+  if (known) known->params = t->params, known->macs = t->macs;
 }
 
 nas_status nas_coordinator_propose(nas_coordinator *c, const nas_recorded_ask *recorded, nas_open_trial *out,

@@ -23,13 +23,13 @@ typedef struct nas_mpi_calls {
   bool (*test)(nas_mpi_request *request, bool *done); /* a request that is done may not be tested again */
   /* Whether a message is there: of n bytes, from a rank. */
   bool (*probe)(bool *there, int *from, int *n);
-  bool (*receive)(void *bytes, int n, int from);
+  bool (*receive)(void *bytes, int n, int from, nas_mpi_request *request); /* the one that was found */
   /* Collective. */
   bool (*least)(const int *mine, int *least, nas_mpi_request *request);
   bool (*broadcast)(void *bytes, int n, int from, nas_mpi_request *request);
 } nas_mpi_calls;
 
-enum { NAS_MPI_CALLS_VERSION = 1 };
+enum { NAS_MPI_CALLS_VERSION = 2 };
 #define NAS_MPI_MODULE "nascent-mpi.so"
 /* The one function of the module. */
 const nas_mpi_calls *nas_mpi_module(void);

@@ -11,9 +11,21 @@
 #include "jobs/campaign.h"
 #include "jobs/mpi_calls.h"
 
+/* Messages are cut into pieces that MPI takes over at once, without the receiver's help, where ranks share memory (4096
+ * bytes with a header) and more so over networks: a longer one waits until both sides look. */
+enum { PIECE_MAX = 3900 };
+
 struct nas_parcel_out {
   nas_mpi_request request;
   char *bytes;
+};
+
+struct nas_parcel_in {
+  nas_mpi_request request;
+  int from;
+  char *bytes;
+  size_t n;
+  bool whole;
 };
 
 /* A nap is a quarter of the time waited so far: short while messages fly, rare while nothing happens. */
@@ -92,9 +104,10 @@ static const double farewell_seconds = 2;
 void nas_ranks_close(nas_ranks *r) {
   double end = nas_clock() + farewell_seconds;
   while (nas_ranks_sending(r) && nas_clock() < end) nanosleep(&(struct timespec){0, 1000000}, NULL);
-  if (!r->torn && r->n_out == 0) mpi->end();
+  if (!r->torn && r->n_out == 0 && r->n_arriving == 0) mpi->end();
   free(r->in);
   if (r->n_out == 0) free(r->out);
+  if (r->n_arriving == 0) free(r->arriving);
 }
 
 static void rest(nas_ranks *r) {
@@ -127,10 +140,7 @@ nas_status nas_ranks_agree(nas_ranks *r, nas_status status, bool *failed, nas_er
   return theirs.code < 0 ? (nas_status)theirs.code : NAS_E_INTERNAL;
 }
 
-nas_status nas_ranks_send_frames(nas_ranks *r, int to, nas_str *frames, nas_err *err) {
-  NAS_TRY(nas_str_check(frames, err));
-  if (!frames->len) return NAS_OK;
-  sweep(r);
+static nas_status send_piece(nas_ranks *r, int to, const char *frames, size_t n, nas_err *err) {
   if (r->n_out == r->cap_out) {
     size_t cap = r->cap_out ? 2 * r->cap_out : 16;
     nas_parcel_out *grown = realloc(r->out, cap * sizeof *grown);
@@ -139,13 +149,27 @@ nas_status nas_ranks_send_frames(nas_ranks *r, int to, nas_str *frames, nas_err 
     r->cap_out = cap;
   }
   nas_parcel_out *p = &r->out[r->n_out];
-  *p = (nas_parcel_out){.bytes = frames->s};
-  int n = (int)frames->len;
-  *frames = (nas_str){0};
+  *p = (nas_parcel_out){.bytes = malloc(n)};
+  if (!p->bytes) return nas_fail_memory(err, "a message");
+  memcpy(p->bytes, frames, n);
   /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what sweep() freed are buffers of messages that have gone */
-  if (mpi->send(p->bytes, n, to, &p->request)) r->n_out++;
+  if (mpi->send(p->bytes, (int)n, to, &p->request)) r->n_out++;
   else free(p->bytes); /* the rank is gone: its silence will tell */
   return NAS_OK;
+}
+
+nas_status nas_ranks_send_frames(nas_ranks *r, int to, nas_str *frames, nas_err *err) {
+  NAS_TRY(nas_str_check(frames, err));
+  if (r->n_out) sweep(r);
+  nas_status status = NAS_OK;
+  for (size_t at = 0, end; at < frames->len && status == NAS_OK; at = end) {
+    end = at + nas_frame_size(frames->s + at);
+    while (end < frames->len && end + nas_frame_size(frames->s + end) - at <= PIECE_MAX)
+      end += nas_frame_size(frames->s + end);
+    status = send_piece(r, to, frames->s + at, end - at, err);
+  }
+  nas_str_free(frames);
+  return status;
 }
 
 nas_status nas_ranks_send(nas_ranks *r, int to, nas_message *m, nas_err *err) {
@@ -174,15 +198,42 @@ static nas_status next(nas_ranks *r, int *from, nas_message *m, bool *got, nas_e
   return NAS_OK;
 }
 
-static nas_status fetch(nas_ranks *r, int from, int n, nas_err *err) {
-  char *bytes = realloc(r->in, (size_t)n + 1);
-  if (!bytes) return nas_fail_memory(err, "a message");
-  r->in = bytes;
-  r->at = r->n_in = 0;
-  if (!mpi->receive(bytes, n, from)) return NAS_OK; /* its sender died in the middle */
-  r->n_in = (size_t)n;
-  r->from = from;
+/* Begins to receive what was found. A long message whose sender sleeps, is stopped or dies must not hold this rank up. */
+static nas_status begin_receiving(nas_ranks *r, int from, int n, nas_err *err) {
+  if (r->n_arriving == r->cap_arriving) {
+    size_t cap = r->cap_arriving ? 2 * r->cap_arriving : 16;
+    nas_parcel_in *grown = realloc(r->arriving, cap * sizeof *grown);
+    if (!grown) return nas_fail_memory(err, "messages under way");
+    r->arriving = grown;
+    r->cap_arriving = cap;
+  }
+  nas_parcel_in *p = &r->arriving[r->n_arriving];
+  *p = (nas_parcel_in){.from = from, .bytes = malloc((size_t)n + 1), .n = (size_t)n};
+  if (!p->bytes) return nas_fail_memory(err, "a message");
+  if (mpi->receive(p->bytes, n, from, &p->request)) r->n_arriving++;
+  else free(p->bytes); /* its sender died in the middle */
   return NAS_OK;
+}
+
+/* The first message that is here as a whole and follows no unfinished one of the same rank is read next. */
+static bool open_arrived(nas_ranks *r) {
+  for (size_t i = 0; i < r->n_arriving; i++) {
+    nas_parcel_in *p = &r->arriving[i];
+    bool done = false;
+    if (!p->whole && mpi->test(&p->request, &done)) p->whole = done;
+    bool first = p->whole;
+    for (size_t k = 0; k < i && first; k++) first = r->arriving[k].from != p->from;
+    if (!first) continue;
+    free(r->in);
+    r->in = p->bytes;
+    r->n_in = p->n;
+    r->at = 0;
+    r->from = p->from;
+    memmove(p, p + 1, (r->n_arriving - i - 1) * sizeof *p);
+    r->n_arriving--;
+    return true;
+  }
+  return false;
 }
 
 nas_status nas_ranks_receive(nas_ranks *r, double timeout, int *from, nas_message *m, bool *got, nas_err *err) {
@@ -192,11 +243,12 @@ nas_status nas_ranks_receive(nas_ranks *r, double timeout, int *from, nas_messag
     if (*got) return NAS_OK;
     int sender, n;
     bool there = false;
-    if (mpi->probe(&there, &sender, &n) && there) {
+    if (mpi->probe(&there, &sender, &n) && there) NAS_TRY(begin_receiving(r, sender, n, err));
+    if (open_arrived(r)) {
       r->nap = shortest_nap;
-      NAS_TRY(fetch(r, sender, n, err));
       continue;
     }
+    if (there) continue;
     if (timeout <= 0 || nas_clock() >= end) return NAS_OK;
     rest(r);
   }

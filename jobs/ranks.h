@@ -13,11 +13,14 @@ typedef struct nas_ranks_hint {
 nas_ranks_hint nas_ranks_from_environment(void);
 
 typedef struct nas_parcel_out nas_parcel_out;
+typedef struct nas_parcel_in nas_parcel_in;
 
 typedef struct nas_ranks {
   int rank, size;
   double nap; /* seconds of the next sleep: grows while nothing happens */
-  char *in;   /* what arrived last: frames, of which some may be left */
+  nas_parcel_in *arriving; /* in the order in which they were announced */
+  size_t n_arriving, cap_arriving;
+  char *in; /* frames that arrived, of which some may be left */
   size_t n_in, at;
   int from;
   nas_parcel_out *out; /* on their way */

@@ -1,13 +1,9 @@
 #include "jobs/repeats.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
-
-struct nas_repeats_row {
-  nas_arch arch;
-  uint64_t times; /* 0: an empty row */
-};
 
 static size_t find(const nas_repeats *r, const nas_arch *arch) {
   size_t i = nas_hash64(arch->gene, arch->n) & (r->cap - 1);
@@ -28,13 +24,18 @@ static nas_status grow(nas_repeats *r, nas_err *err) {
 
 nas_status nas_repeats_count(nas_repeats *r, const nas_arch *arch, uint64_t *before, nas_err *err) {
   if (3 * (r->n + 1) > 2 * r->cap) NAS_TRY(grow(r, err));
-  struct nas_repeats_row *row = &r->rows[find(r, arch)];
+  nas_repeat *row = &r->rows[find(r, arch)];
   if (!row->times) {
-    row->arch = *arch;
+    *row = (nas_repeat){.arch = *arch, .params = NAN, .macs = NAN};
     r->n++;
   }
   *before = row->times++;
   return NAS_OK;
+}
+
+nas_repeat *nas_repeats_of(nas_repeats *r, const nas_arch *arch) {
+  nas_repeat *row = r->cap ? &r->rows[find(r, arch)] : NULL;
+  return row && row->times ? row : NULL;
 }
 
 void nas_repeats_free(nas_repeats *r) {

@@ -227,6 +227,8 @@ nas_status nas_message_encode(nas_message *m, nas_str *out, nas_err *err) {
   return NAS_OK;
 }
 
+size_t nas_frame_size(const char *frame) { return NAS_FRAME_HEADER + get_u32((const unsigned char *)frame + 8); }
+
 static nas_status corrupt(nas_err *err, const char *why) {
   return nas_fail(err, NAS_E_BAD_INPUT, "message", "a message is corrupt: %s", why);
 }

@@ -59,6 +59,9 @@ void nas_message_free(nas_message *m);
 /* Adds the frame of a message to a buffer (its bytes are out->s[0..out->len-1]). */
 nas_status nas_message_encode(nas_message *m, nas_str *out, nas_err *err);
 
+/* The size in bytes of a whole frame that was encoded here, by its header. */
+size_t nas_frame_size(const char *frame);
+
 /* Reads one frame from the n bytes. *used = 0 with OK: more bytes are needed. Errors: BAD_INPUT. `out` needs
  * nas_message_free only after OK with *used > 0. */
 nas_status nas_message_decode(const void *bytes, size_t n, nas_message *out, size_t *used, nas_err *err);

@@ -98,8 +98,11 @@ nas_status nas_nb201_format(const nas_space *self, const nas_arch *arch, nas_str
   (void)self;
   for (uint8_t to = 1; to < NB201_NODES; to++) {
     nas_str_add(out, to > 1 ? "+|" : "|");
-    for (uint8_t from = 0; from < to; from++)
-      nas_str_fmt(out, "%s~%d|", nas_nb201_ops[arch->gene[nas_nb201_edge_of(from, to)]], from);
+    for (uint8_t from = 0; from < to; from++) {
+      const char tail[] = {'~', (char)('0' + from), '|'};
+      nas_str_add(out, nas_nb201_ops[arch->gene[nas_nb201_edge_of(from, to)]]);
+      nas_str_add_n(out, tail, sizeof tail);
+    }
   }
   return NAS_OK;
 }

@@ -47,8 +47,10 @@ static bool probe(bool *there, int *from, int *n) {
   return MPI_Get_count(&arrived, MPI_BYTE, n) == MPI_SUCCESS && *n >= 0;
 }
 
-static bool receive(void *bytes, int n, int from) {
-  return MPI_Recv(bytes, n, MPI_BYTE, from, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE) == MPI_SUCCESS;
+static bool receive(void *bytes, int n, int from, nas_mpi_request *request) {
+  MPI_Request r = MPI_REQUEST_NULL;
+  int status = MPI_Irecv(bytes, n, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &r);
+  return put(request, status, r);
 }
 
 static bool least(const int *mine, int *of_all, nas_mpi_request *request) {
