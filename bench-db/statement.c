@@ -53,7 +53,11 @@ nas_status nas_db_fail(nas_db *db, nas_err *err, const char *doing) {
   return nas_db_fail_sqlite(db->sqlite, db->path, err, doing);
 }
 
+/* A text could not be bound for lack of memory: the statement would write NULL in its place. */
+static _Thread_local bool unbound;
+
 nas_status nas_db_prepare(nas_db *db, const char *sql, sqlite3_stmt **out, nas_err *err) {
+  unbound = false;
   for (int i = 0; i < db->n_statements; i++) {
     if (db->statements[i].sql != sql) continue;
     *out = db->statements[i].stmt;
@@ -76,13 +80,23 @@ nas_status nas_db_exec(nas_db *db, const char *sql, const char *doing, nas_err *
   return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ? NAS_OK : nas_db_fail(db, err, doing);
 }
 
+static nas_status check_bound(sqlite3_stmt *stmt, const nas_db *db, const char *doing, nas_err *err) {
+  if (!unbound) return NAS_OK;
+  unbound = false;
+  sqlite3_reset(stmt);
+  return nas_fail(err, NAS_E_NO_MEMORY, db->path, "cannot %s: no memory left", doing);
+}
+
 nas_status nas_db_step_done(nas_db *db, sqlite3_stmt *stmt, const char *doing, nas_err *err) {
+  NAS_TRY(check_bound(stmt, db, doing, err));
   nas_status status = sqlite3_step(stmt) == SQLITE_DONE ? NAS_OK : nas_db_fail(db, err, doing);
   sqlite3_reset(stmt);
   return status;
 }
 
 nas_status nas_db_step_row(nas_db *db, sqlite3_stmt *stmt, bool *row, const char *doing, nas_err *err) {
+  *row = false;
+  NAS_TRY(check_bound(stmt, db, doing, err));
   int code = sqlite3_step(stmt);
   *row = code == SQLITE_ROW;
   if (*row) return NAS_OK;
@@ -92,7 +106,7 @@ nas_status nas_db_step_row(nas_db *db, sqlite3_stmt *stmt, bool *row, const char
 }
 
 void nas_db_bind_text(sqlite3_stmt *stmt, int i, const char *text) {
-  sqlite3_bind_text(stmt, i, text ? text : "", -1, SQLITE_TRANSIENT);
+  if (sqlite3_bind_text(stmt, i, text ? text : "", -1, SQLITE_TRANSIENT) == SQLITE_NOMEM) unbound = true;
 }
 
 void nas_db_bind_count(sqlite3_stmt *stmt, int i, int64_t value) {
@@ -109,7 +123,9 @@ double nas_db_column_real(sqlite3_stmt *stmt, int i) {
 }
 
 char *nas_db_column_text(sqlite3_stmt *stmt, int i) {
+  bool null = sqlite3_column_type(stmt, i) == SQLITE_NULL;
   const unsigned char *text = sqlite3_column_text(stmt, i);
+  if (!text && !null) return NULL;
   return strdup(text ? (const char *)text : "");
 }
 

@@ -198,7 +198,8 @@ static nas_status next(nas_ranks *r, int *from, nas_message *m, bool *got, nas_e
   return NAS_OK;
 }
 
-/* Begins to receive what was found. A long message whose sender sleeps, is stopped or dies must not hold this rank up. */
+/* Begins to receive what was found. A long message whose sender sleeps, is stopped or dies must not hold this rank up.
+ */
 static nas_status begin_receiving(nas_ranks *r, int from, int n, nas_err *err) {
   if (r->n_arriving == r->cap_arriving) {
     size_t cap = r->cap_arriving ? 2 * r->cap_arriving : 16;

@@ -178,7 +178,8 @@ nas_status nas_spool_adopt(nas_spool *s, nas_str *frames, int64_t *n, nas_err *e
   DIR *folder = opendir(s->folder);
   nas_status status = NAS_OK;
   *n = 0;
-  if (!folder) return NAS_OK;
+  if (!folder && errno == ENOENT) return NAS_OK;
+  if (!folder) return nas_fail_errno(err, errno, s->folder, "cannot look for results of an earlier run");
   for (struct dirent *e; status == NAS_OK && (e = readdir(folder));) {
     size_t length = strlen(e->d_name), tail = sizeof suffix - 1;
     char path[1024];

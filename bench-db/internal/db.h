@@ -40,7 +40,8 @@ nas_status nas_db_step_done(nas_db *db, sqlite3_stmt *stmt, const char *doing, n
 /* Steps to the next row; *row false at the end, and the statement is reset then. */
 nas_status nas_db_step_row(nas_db *db, sqlite3_stmt *stmt, bool *row, const char *doing, nas_err *err);
 
-/* Binding cannot fail but for memory, which the next step reports; so these return nothing. -1 becomes NULL. */
+/* Binding cannot fail but for memory, which the next nas_db_step_... reports; so these return nothing. -1 becomes NULL.
+ */
 void nas_db_bind_text(sqlite3_stmt *stmt, int i, const char *text);
 void nas_db_bind_count(sqlite3_stmt *stmt, int i, int64_t value);
 int64_t nas_db_column_count(sqlite3_stmt *stmt, int i);

@@ -411,9 +411,10 @@ static void silence_of_all_ends_the_campaign(void **state) {
   greet(&s, 1);
   greet(&s, 2);
   step(&s, 2);
-  wait_out_the_lease(&s);
+  s.c.lease = 1; /* which this process, when others take its time, shall not sleep through */
+  for (int i = 1; i < s.c.n_slots; i++) s.c.slots[i].seen -= 1.1;
   step(&s, 0); /* they get a second lease to come back */
-  wait_out_the_lease(&s);
+  for (int i = 1; i < s.c.n_slots; i++) s.c.slots[i].seen -= 1.1;
   assert_fails(nas_coordinator_step(&s.c, nas_test_err()), NAS_E_CRASHED, "--resume");
   close_scene(&s);
 }

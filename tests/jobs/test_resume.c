@@ -100,6 +100,7 @@ static void an_unfinished_campaign_asks_for_resume(void **state) {
   char *text = NULL;
   nas_runs_write_noop("c", "strategy: random\nbudget: {trials: 50}\nevaluator: {name: noop, seconds: 0.1}\n");
   pid_t session = nas_runs_start(0, "", "c", "c", "");
+  nas_runs_await_heartbeat("c", 60);
   rest(1);
   nas_runs_kill(session);
   size_t before = finished("c");

@@ -1,60 +1,16 @@
-/* Results on a worker's disk, and every write and sync on the way into a table failing once. The calls are interposed
- * in this program: they go to the kernel directly unless a case wants one to fail. */
-#include <errno.h>
+/* Results on a worker's disk, and every write and sync of them failing once. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "failing.h"
 #include "jobs/cores.h"
 #include "jobs/spool.h"
 #include "runs.h"
-
-static int64_t fail_at, calls; /* the call that fails, from 1; 0: none */
-static bool counting;
-
-static bool fails(void) { return counting && ++calls == fail_at; }
-
-ssize_t write(int fd, const void *bytes, size_t n) {
-  if (fd > 2 && fails()) return errno = ENOSPC, -1;
-  return syscall(SYS_write, fd, bytes, n);
-}
-
-ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at) {
-  if (fails()) return errno = ENOSPC, -1;
-  return syscall(SYS_pwrite64, fd, bytes, n, at);
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) {
-  if (fails()) return errno = ENOSPC, -1;
-  return syscall(SYS_pwrite64, fd, bytes, n, at);
-}
-
-int fdatasync(int fd) {
-  if (fails()) return errno = EIO, -1;
-  return (int)syscall(SYS_fdatasync, fd);
-}
-
-int fsync(int fd) {
-  if (fails()) return errno = EIO, -1;
-  return (int)syscall(SYS_fsync, fd);
-}
-
-static void begin_failing(int64_t at) {
-  fail_at = at;
-  calls = 0;
-  counting = true;
-}
-
-/* Whether the call that was to fail was reached. */
-static bool end_failing(void) {
-  counting = false;
-  return calls >= fail_at;
-}
 
 /* ---- the spool ---- */
 
@@ -192,9 +148,9 @@ static void every_failing_call_leaves_the_spool_whole(void **state) {
     at++;
     nas_message m = result_of(at, (double)at);
     assert_ok(nas_spool_number(&s, &m, &frames, nas_test_err()));
-    begin_failing(at);
+    nas_failing_begin(NAS_FAILING_WRITES, at, 0);
     nas_status status = nas_spool_write(&s, &frames, nas_test_err());
-    reached = end_failing();
+    reached = nas_failing_end();
     assert_true((status != NAS_OK) == reached);
     if (reached) assert_ok(nas_spool_write(&s, &frames, nas_test_err()));
     heard h = read_file(s.path, "token", &torn);
