@@ -17,7 +17,7 @@ typedef struct nas_parcel_in nas_parcel_in;
 
 typedef struct nas_ranks {
   int rank, size;
-  double nap; /* seconds of the next sleep: grows while nothing happens */
+  double nap;              /* seconds of the next sleep: grows while nothing happens */
   nas_parcel_in *arriving; /* in the order in which they were announced */
   size_t n_arriving, cap_arriving;
   char *in; /* frames that arrived, of which some may be left */

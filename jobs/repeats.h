@@ -1,7 +1,7 @@
 #ifndef NAS_JOBS_REPEATS_H
 #define NAS_JOBS_REPEATS_H
-/* The architectures that were asked for: how often, which decides the seed of a repetition, and what was counted of their
- * networks. */
+/* The architectures that were asked for: how often, which decides the seed of a repetition, and what was counted of
+ * their networks. */
 #include "space/space.h"
 
 typedef struct nas_repeat {
