@@ -10,7 +10,7 @@
 enum { NODES = 4, EDGES = 6, OPS_MAX = NAS_NEURON_WORDS_MAX, CELLS_MAX = 1 << 20 };
 
 typedef struct cell_options {
-  char operations[320], form[8], match[8], stem[NAS_NEURON_WORD_MAX];
+  char operations[320], form[8], match[8], stem[NAS_NEURON_WORD_MAX], activation[160];
   int64_t width, kernel, cells, stages, stem_kernel, stem_pool;
 } cell_options;
 
@@ -25,6 +25,8 @@ static const nas_option options[] = {
     NAS_OPT_TEXT(cell_options, stem, "stem", "linear", "neuron type of the layer before the first cell"),
     NAS_OPT_INT(cell_options, stem_kernel, "stem-kernel", "3", 1, 15, "side of the stem's window in form conv; odd"),
     NAS_OPT_INT(cell_options, stem_pool, "stem-pool", "1", 1, 8, "form conv: side of the squares averaged after it"),
+    NAS_OPT_TEXT(cell_options, activation, "activation", "relu",
+                 "before the classifier: a name (`nascent neuron activations`) or an expression such as x*tanh(a*x)"),
     NAS_OPT_CHOICE(cell_options, match, "match", "none", "none|params|macs",
                    "size each edge so that it has the parameters or MACs of a linear one"),
     NAS_OPT_END};
@@ -144,7 +146,9 @@ static nas_status make_classes(nas_space *self, cell_data *d, nas_err *err) {
 
 static nas_status open_space(nas_space *self, nas_err *err) {
   cell_data *d = nas_space_data(self);
+  const cell_options *o = nas_space_options(self);
   NAS_TRY(read_operations(self, d, err));
+  NAS_TRY(nas_activation_word_check(o->activation, "activation", err));
   return make_classes(self, d, err);
 }
 
@@ -333,7 +337,8 @@ static nas_status net(const nas_space *self, const nas_arch *arch, nas_task task
     }
   }
   NAS_TRY(nas_net_batch_norm(made, x, "head.bn", &x, err));
-  NAS_TRY(nas_net_relu(made, x, "head.relu", &x, err));
+  if (!strcmp(o->activation, "relu")) NAS_TRY(nas_net_relu(made, x, "head.relu", &x, err));
+  else if (strcmp(o->activation, "none") != 0) NAS_TRY(nas_net_activation(made, x, o->activation, "head.act", &x, err));
   if (is_conv(self)) NAS_TRY(nas_net_global_pool(made, x, "head.pool", &x, err));
   NAS_TRY(nas_net_linear(made, x, task.classes, "head.classifier", &x, err));
   return nas_net_set_output(made, x, err);

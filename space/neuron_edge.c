@@ -49,6 +49,15 @@ nas_status nas_neuron_word_read(const char *word, const char *where, const char 
   return try_out(out, err);
 }
 
+nas_status nas_activation_word_check(const char *word, const char *where, nas_err *err) {
+  const nas_net_neurons *neurons = nas_net_known_neurons();
+  const char *expression;
+  int64_t scalars;
+  if (!strcmp(word, "none")) return NAS_OK;
+  if (!neurons) return nas_fail(err, NAS_E_UNKNOWN_NAME, where, "no activation '%s'", word);
+  return neurons->activation(word, &expression, &scalars, err);
+}
+
 int nas_neuron_words_cut(char *list, const char **words, int room) {
   int n = 0, depth = 0;
   for (char *at = list, *begin = NULL;; at++) {

@@ -17,6 +17,10 @@ typedef struct nas_neuron_word {
 nas_status nas_neuron_word_read(const char *word, const char *where, const char *const *more, nas_neuron_word *out,
                                 nas_err *err);
 
+/* OK for "none", the name of an activation, or an expression. `where` is for messages; of a fault in an expression the
+ * place is "activation:COLUMN". */
+nas_status nas_activation_word_check(const char *word, const char *where, nas_err *err);
+
 /* Cuts a list at its commas into words without the spaces around them, in place (commas in parentheses are of the
  * word). Returns how many, at most `room`; -1 when there are more. */
 int nas_neuron_words_cut(char *list, const char **words, int room);

@@ -12,6 +12,7 @@ enum { TYPE, WIDTH, NORM, ACTIVATION };
 
 typedef struct mlp_options {
   char neurons[LIST_MAX], widths[LIST_MAX], norms[LIST_MAX], activations[LIST_MAX], head[NAS_NEURON_WORD_MAX], match[8];
+  char activation[160];
   int64_t min_layers, max_layers;
 } mlp_options;
 
@@ -24,6 +25,8 @@ static const nas_option options[] = {
     NAS_OPT_TEXT(mlp_options, norms, "norms", "none,batch,layer", "out of none, batch, layer"),
     NAS_OPT_TEXT(mlp_options, activations, "activations", "none,relu,tanh",
                  "none and activations by name (`nascent neuron activations`)"),
+    NAS_OPT_TEXT(mlp_options, activation, "activation", "none",
+                 "after the layers whose activation is none: a name or an expression such as x*tanh(a*x)"),
     NAS_OPT_TEXT(mlp_options, head, "head", "linear", "neuron type of the layer that gives the outputs"),
     NAS_OPT_CHOICE(mlp_options, match, "match", "none", "none|params|macs",
                    "size each layer so that it has the parameters or MACs of a linear one"),
@@ -54,15 +57,6 @@ static nas_status check_norm(const char *word, nas_err *err) {
   return nas_fail(err, NAS_E_UNKNOWN_NAME, "norms", "no normalisation '%s'%s", word, nas_guess_text(&guess));
 }
 
-static nas_status check_activation(const char *word, nas_err *err) {
-  const nas_net_neurons *neurons = nas_net_known_neurons();
-  const char *expression;
-  int64_t scalars;
-  if (!strcmp(word, "none")) return NAS_OK;
-  if (!neurons) return nas_fail(err, NAS_E_UNKNOWN_NAME, "activations", "no activation '%s'", word);
-  return neurons->activation(word, &expression, &scalars, err);
-}
-
 static nas_status check_word(mlp_data *d, int part, int i, nas_err *err) {
   const char *word = d->word[part][i];
   int64_t width;
@@ -73,7 +67,7 @@ static nas_status check_word(mlp_data *d, int part, int i, nas_err *err) {
       return nas_fail(err, NAS_E_BAD_INPUT, part_names[part], "'%s' is there twice", word);
   if (part == TYPE) return nas_neuron_word_read(word, part_names[part], NULL, &d->neuron[i], err);
   if (part == NORM) return check_norm(word, err);
-  if (part == ACTIVATION) return check_activation(word, err);
+  if (part == ACTIVATION) return nas_activation_word_check(word, part_names[part], err);
   if (!nas_text_int(word, &width) || width < 1 || width > 65536)
     return nas_fail(err, NAS_E_OUT_OF_RANGE, part_names[part], "'%s' is no width in 1..65536", word);
   d->width[i] = (int32_t)width;
@@ -95,6 +89,7 @@ static nas_status open_space(nas_space *self, nas_err *err) {
                       CHOICES_MAX);
     for (d->n[part] = 0; d->n[part] < n; d->n[part]++) NAS_TRY(check_word(d, part, d->n[part], err));
   }
+  NAS_TRY(nas_activation_word_check(o->activation, "activation", err));
   return nas_neuron_word_read(o->head, "head", NULL, &d->head, err);
 }
 
@@ -247,6 +242,7 @@ static nas_status add_layer(const nas_space *self, const uint8_t *gene, int laye
   if (norm[0] == 'b') NAS_TRY(nas_net_batch_norm(net, *x, label, x, err));
   if (norm[0] == 'l') NAS_TRY(nas_net_layer_norm(net, *x, label, x, err));
   nas_text_put(label, sizeof label, "layer%d.act", layer);
+  if (!strcmp(activation, "none")) activation = options_of(self)->activation;
   return strcmp(activation, "none") ? nas_net_activation(net, *x, activation, label, x, err) : NAS_OK;
 }
 
@@ -292,6 +288,7 @@ static int fill_boxes(const nas_space *self, const nas_arch *arch, nas_task task
   for (; n <= depth_of(self, arch); n++) {
     const uint8_t *gene = arch->gene + 1 + PARTS * (n - 1);
     const char *norm = d->word[NORM][gene[NORM]], *activation = d->word[ACTIVATION][gene[ACTIVATION]];
+    if (!strcmp(activation, "none")) activation = o->activation;
     bool normed = strcmp(norm, "none") != 0, bent = strcmp(activation, "none") != 0;
     nas_text_put(size, sizeof size, "%d neurons", (int)d->width[gene[WIDTH]]);
     nas_text_put(after, sizeof after, "%s%s%s%s", normed ? norm : "", normed ? " norm" : "", normed && bent ? ", " : "",

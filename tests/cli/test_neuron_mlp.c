@@ -96,6 +96,9 @@ static void says_what_is_wrong(void **state) {
   refused("space info neuron-mlp -o min-layers=3 -o max-layers=2", "max-layers");
   refused("space info neuron-mlp -o neurons=linear,linear", "twice");
   refused("space show neuron-mlp 'linear:17'", "arch:8");
+  refused("space show neuron-mlp 'linear:-3'", "arch:8");
+  refused("train --space neuron-mlp --arch linear:16 --dataset shapes -o widths=-3", "'-3' is no width");
+  refused("train --space neuron-cell --arch 0 --dataset shapes -o space.width=-3", "width of space neuron-cell is -3");
   refused("space show neuron-mlp 'linear'", "arch:7");
   refused("space show neuron-mlp 'linear:16|'", "arch:11");
   refused("space show neuron-mlp 'linear:16|linear:16|linear:16|linear:16|linear:16'", "more than 4");
@@ -116,5 +119,48 @@ static void trains_on_images_and_functions(void **state) {
   }
 }
 
-NAS_SUITE(NeuronMlp, NAS_CASE(indices_texts_and_genes_read_back), NAS_CASE(genes_beyond_the_depth_have_no_effect),
-          NAS_CASE(networks_are_as_written), NAS_CASE(says_what_is_wrong), NAS_CASE(trains_on_images_and_functions))
+/* A new activation on the command line and in a campaign file; what is wrong with one shows its column. */
+static void activations_may_be_expressions(void **state) {
+  (void)state;
+#define TINY " -o dataset.train-images=64 -o recipe.epochs=1 --quiet"
+  static const char *const spaces[] = {"neuron-mlp --arch linear:16",
+                                       "neuron-cell --arch '|linear~0|+|none~0|none~1|+|none~0|none~1|none~2|'"};
+  char arguments[400];
+  for (int i = 0; i < 2; i++) {
+    long long params[2];
+    for (int k = 0; k < 2; k++) { /* three trained scalars more than tanh has */
+      char *out, *err;
+      int code =
+          nas_run(&out, &err, "%s train --space %s --dataset shapes --recipe quick --json -o activation='%s'" TINY,
+                  nas_program(), spaces[i], k ? "(a+tanh(b*x))*c*x" : "tanh");
+      if (code) fail_msg("%s: exit %d, %s", spaces[i], code, err);
+      assert_non_null(strstr(out, "\"params\": "));
+      params[k] = strtoll(strstr(out, "\"params\": ") + strlen("\"params\": "), NULL, 10);
+      free(out);
+      free(err);
+    }
+    assert_int_equal(params[1] - params[0], 3);
+    snprintf(arguments, sizeof arguments, "train --space %s --dataset shapes -o activation='x*tahn(x)'", spaces[i]);
+    refused(arguments, "activation:3: no function 'tahn', did you mean 'tanh'");
+    snprintf(arguments, sizeof arguments, "train --space %s --dataset shapes -o activation='x*(1+x'", spaces[i]);
+    refused(arguments, "activation:3: this '(' is never closed");
+  }
+  static const char *const campaigns[][2] = {{"x*foo", "activation:3: unknown name 'foo'"},
+                                             {"x*tanh(log(1+exp(x)))", NULL}};
+  for (int i = 0; i < 2; i++) {
+    char *err;
+    int code =
+        nas_run(NULL, &err,
+                "cd %s && rm -f new.db && printf 'space: {name: neuron-mlp, activation: \"%%s\"}\\n"
+                "dataset: {name: shapes}\\nrecipe: {name: quick}\\nstrategy: {name: random}\\nbudget: {trials: 1}\\n' "
+                "'%s' >new.yaml && %s search new.yaml --db new.db" TINY,
+                nas_test_folder(), campaigns[i][0], nas_program());
+    assert_int_equal(code, campaigns[i][1] ? 2 : 0);
+    if (campaigns[i][1] && !strstr(err, campaigns[i][1])) fail_msg("'%s' does not say '%s'", err, campaigns[i][1]);
+    free(err);
+  }
+}
+
+NAS_SUITE(NeuronMlp, NAS_CASE(activations_may_be_expressions), NAS_CASE(indices_texts_and_genes_read_back),
+          NAS_CASE(genes_beyond_the_depth_have_no_effect), NAS_CASE(networks_are_as_written),
+          NAS_CASE(says_what_is_wrong), NAS_CASE(trains_on_images_and_functions))
