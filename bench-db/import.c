@@ -98,7 +98,6 @@ static nas_status import_row(nas_importer *im, nas_err *err) {
   NAS_TRY(nas_import_arch(im, &arch, &good, err));
   if (!good) return NAS_OK;
   NAS_TRY(nas_import_arch_id(im, &arch, &id, err));
-  im->counts->architectures++;
   for (size_t i = 0; i < im->map.n_runs; i++)
     if (!im->map.runs[i].lost) NAS_TRY(nas_import_run_row(im, id, &im->map.runs[i], err));
   return NAS_OK;
@@ -157,11 +156,30 @@ static nas_status check_space(nas_importer *im, nas_err *err) {
                   "the table has a space %s with another declaration; give this one another name", im->map.space_name);
 }
 
+static nas_status ask_number(nas_db *db, const char *sql, int64_t parameter, int64_t *out, nas_err *err) {
+  sqlite3_stmt *s;
+  bool row;
+  NAS_TRY(nas_db_prepare(db, sql, &s, err));
+  sqlite3_bind_int64(s, 1, parameter);
+  NAS_TRY(nas_db_step_row(db, s, &row, "read the table", err));
+  *out = sqlite3_column_int64(s, 0);
+  sqlite3_reset(s);
+  return NAS_OK;
+}
+
+static nas_status import_rows(nas_importer *im, nas_err *err) {
+  int64_t last;
+  NAS_TRY(ask_number(im->db, "SELECT coalesce(max(id), ?) FROM trial", 0, &last, err));
+  NAS_TRY(check_space(im, err));
+  NAS_TRY(im->source.json ? import_json(im, err) : import_csv(im, err));
+  return ask_number(im->db, "SELECT count(DISTINCT architecture) FROM trial WHERE id > ?", last,
+                    &im->counts->architectures, err);
+}
+
 static nas_status run_import(nas_importer *im, nas_err *err) {
   NAS_TRY(bind_columns(im, err));
   NAS_TRY(nas_db_begin(im->db, err));
-  nas_status status = check_space(im, err);
-  if (status == NAS_OK) status = im->source.json ? import_json(im, err) : import_csv(im, err);
+  nas_status status = import_rows(im, err);
   /* A file that brought nothing new leaves no trace. */
   if (status == NAS_OK && im->counts->trials > 0) return nas_db_commit(im->db, err);
   nas_db_rollback(im->db);

@@ -21,7 +21,7 @@ typedef struct nas_import {
 } nas_import;
 
 typedef struct nas_import_counts {
-  int64_t rows, architectures, trials; /* rows read, rows with an architecture, trials added */
+  int64_t rows, architectures, trials; /* rows read, architectures that got trials, trials added */
   int64_t same;                        /* trials that the table had with the same figures */
   int64_t absent;                      /* records that the file does not have (a JSON `at` that leads nowhere) */
   int64_t faults;                      /* rows or trials left out */

@@ -92,9 +92,9 @@ nas_status nas_db_query_verb(nas_cli *cli, int argc, const char **argv, nas_err 
       {"arch", 'a', NAS_FLAG_TEXT, &q.arch, "ARCH", "the architecture in its space's grammar"},
       {"index", 'i', NAS_FLAG_INT, &q.index, "I", "its published index"},
       {"hash", 0, NAS_FLAG_TEXT, &q.hash, "H", "its canonical form"},
-      {"dataset", 0, NAS_FLAG_TEXT, &q.dataset, "NAME", "only trials on this data set"},
+      {"dataset", 'd', NAS_FLAG_TEXT, &q.dataset, "NAME", "only trials on this data set"},
       {"seed", 0, NAS_FLAG_INT, &seed, "S", "only trials with this seed"},
-      {"epochs", 0, NAS_FLAG_INT, &q.run_epochs, "E", "only runs of so many epochs"},
+      {"epochs", 'e', NAS_FLAG_INT, &q.run_epochs, "E", "only runs of so many epochs"},
       {"mean", 0, NAS_FLAG_SWITCH, &q.mean, NULL, "only means over seeds, no single seeds"},
       {"curves", 0, NAS_FLAG_SWITCH, &q.epochs, NULL, "list every epoch too (JSON always has them)"},
       {0}};

@@ -56,6 +56,12 @@ static const char *cell(const nas_table *t, size_t row, int column) {
   return t->cells[row * (size_t)t->n_columns + (size_t)column];
 }
 
+/* A number that is none: a dash for people, an empty field in CSV, null in JSON. */
+static const char *shown(const nas_table *t, const char *text, int c, const char *none) {
+  bool number = t->format[c] != 'r' || (strcmp(text, "nan") != 0 && strcmp(text, "-nan") != 0);
+  return number ? text : none;
+}
+
 static void add_aligned(nas_table *t, size_t rows, nas_str *out) {
   size_t *width = t->width;
   for (int c = 0; c < t->n_columns; c++) {
@@ -65,7 +71,7 @@ static void add_aligned(nas_table *t, size_t rows, nas_str *out) {
   }
   for (size_t r = t->begun; r <= rows; r++) /* row 0 is the heading */
     for (int c = 0; c < t->n_columns; c++) {
-      const char *text = r ? cell(t, r - 1, c) : t->columns[c];
+      const char *text = r ? shown(t, cell(t, r - 1, c), c, "-") : t->columns[c];
       bool last = c + 1 == t->n_columns;
       if (t->format[c] == 'r') nas_str_fmt(out, "%*s%s", (int)width[c], text, last ? "\n" : "  ");
       else nas_str_fmt(out, "%-*s%s", last ? 0 : (int)width[c], text, last ? "\n" : "  ");
@@ -85,7 +91,7 @@ static void add_csv_field(nas_str *out, const char *text) {
 static void add_csv(const nas_table *t, size_t rows, nas_str *out) {
   for (size_t r = t->begun; r <= rows; r++)
     for (int c = 0; c < t->n_columns; c++) {
-      add_csv_field(out, r ? cell(t, r - 1, c) : t->columns[c]);
+      add_csv_field(out, r ? shown(t, cell(t, r - 1, c), c, "") : t->columns[c]);
       nas_str_add(out, c + 1 == t->n_columns ? "\n" : ",");
     }
 }
