@@ -42,9 +42,26 @@ static double number_at(const nas_rows *rows, size_t row, const char *column) {
 
 /* ---- curves ---- */
 
+/* What fits the width of the picture: a cell by its index where it has one. */
+static void add_name(const nas_rows *rows, size_t row, nas_str *out) {
+  enum { ARCH_SHOWN = 40 };
+  const nas_value *dataset = nas_rows_at(rows, row, "dataset"), *arch = nas_rows_at(rows, row, "arch");
+  const nas_value *seed = nas_rows_at(rows, row, "seed");
+  double index = number_at(rows, row, "index");
+  nas_str_fmt(out, "trial %.0f", number_at(rows, row, "trial"));
+  if (dataset && dataset->text) nas_str_fmt(out, ", %s", dataset->text);
+  if (seed && seed->kind == NAS_VALUE_NULL) nas_str_add(out, ", published mean");
+  else if (seed) nas_str_fmt(out, ", seed %lld", (long long)seed->integer);
+  if (isfinite(index)) nas_str_fmt(out, ", cell %.0f", index);
+  else if (arch && arch->text)
+    nas_str_fmt(out, ", %.*s%s", ARCH_SHOWN, arch->text, strlen(arch->text) > ARCH_SHOWN ? "..." : "");
+}
+
 /* One line for each trial: rows come trial by trial. */
 nas_status nas_db_curve_svg(const nas_rows *rows, const char *metric, const char *path, nas_err *err) {
-  nas_plot plot = {.title = metric, .x_label = "epoch", .y_label = metric, .whole_x = true};
+  char unit[96];
+  nas_text_put(unit, sizeof unit, "%s%s", metric, strstr(metric, "accuracy") ? ", percent" : "");
+  nas_plot plot = {.title = "Learning curves", .x_label = "epoch", .y_label = unit, .whole_x = true};
   size_t n = rows->n, trials = 0;
   double *x = malloc((n + 1) * sizeof *x), *y = malloc((n + 1) * sizeof *y);
   if (!x || !y) {
@@ -67,11 +84,7 @@ nas_status nas_db_curve_svg(const nas_rows *rows, const char *metric, const char
     for (end = i; end < n && number_at(rows, end, "trial") == number_at(rows, i, "trial"); end++) {
     }
     nas_str name = {0};
-    const nas_value *dataset = nas_rows_at(rows, i, "dataset"), *arch = nas_rows_at(rows, i, "arch");
-    nas_str_fmt(&name, "trial %.0f, %s, seed ", number_at(rows, i, "trial"),
-                dataset && dataset->text ? dataset->text : "");
-    nas_value_text(nas_rows_at(rows, i, "seed"), &name);
-    if (arch && arch->text) nas_str_fmt(&name, ", %.60s", arch->text);
+    add_name(rows, i, &name);
     nas_plot_line(&plot, &out, x + i, y + i, end - i, nas_plot_colour(trials), false, NULL);
     add_legend(&legend, (int)trials, nas_plot_colour(trials), nas_str_text(&name));
     nas_str_free(&name);
@@ -92,6 +105,7 @@ nas_status nas_db_front_svg(const char *metrics, const nas_rows *rows, const cha
   char words[256], *rest = NULL;
   nas_text_put(words, sizeof words, "%s", metrics);
   const char *first = strtok_r(words, ", ", &rest), *second = strtok_r(NULL, ", ", &rest);
+  bool two = !strtok_r(NULL, ", ", &rest);
   nas_plot plot = {.title = "Pareto front", .x_label = second, .y_label = first};
   double *x = malloc((rows->n + 1) * sizeof *x), *y = malloc((rows->n + 1) * sizeof *y);
   if (!x || !y) {
@@ -100,17 +114,19 @@ nas_status nas_db_front_svg(const char *metrics, const nas_rows *rows, const cha
     return nas_fail_memory(err, "a picture");
   }
   nas_plot_reset(&plot);
+  /* The best that is to be had at a price: rows come the best first figure, and so the worst second one, first. */
   for (size_t i = 0; i < rows->n; i++) {
-    x[i] = number_at(rows, i, second);
-    y[i] = number_at(rows, i, first);
+    size_t row = rows->n - 1 - i;
+    x[i] = number_at(rows, row, second);
+    y[i] = number_at(rows, row, first);
     nas_plot_hold(&plot, x[i], y[i]);
   }
   nas_str out = {0};
   begin_page(&out, 0);
   nas_plot_begin(&plot, &out);
-  nas_plot_line(&plot, &out, x, y, rows->n, nas_plot_colour(0), false, NULL);
+  if (two) nas_plot_line(&plot, &out, x, y, rows->n, nas_plot_colour(0), true, NULL);
   for (size_t i = 0; i < rows->n; i++) {
-    const nas_value *arch = nas_rows_at(rows, i, "arch");
+    const nas_value *arch = nas_rows_at(rows, rows->n - 1 - i, "arch");
     nas_plot_point(&plot, &out, x[i], y[i], nas_plot_colour(1), arch && arch->text ? arch->text : "");
   }
   nas_plot_end(&out);
