@@ -102,7 +102,7 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds) {
   }
   nas_winograd_convolution c = {
       .grid = &p->grid, .sources = sources, .ins = p->ins, .outs = p->outs, .groups = groups, .n_groups = n};
-  for (int64_t s = 0; s < sources; s++) c.x[s] = p->x[s];
+  for (int64_t s = 0; s < SOURCES && s < sources; s++) c.x[s] = p->x[s];
   nas_winograd_convolve(&c, scratch);
   free(taps);
   free(u);
