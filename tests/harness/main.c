@@ -53,14 +53,26 @@ static void list_cases(const char *filter) {
   }
 }
 
+/* A number from the environment, `other` where it says none. */
+static unsigned long env_number(const char *name, unsigned long other) {
+  const char *text = getenv(name);
+  return text && *text ? strtoul(text, NULL, 10) : other;
+}
+
+/* GoogleTest's sharding: of the selected cases, those whose place modulo GTEST_TOTAL_SHARDS is GTEST_SHARD_INDEX. */
 static int run_cases(const char *filter) {
-  size_t n = 0, cap = 0;
+  const size_t shards = env_number("GTEST_TOTAL_SHARDS", 1), shard = env_number("GTEST_SHARD_INDEX", 0);
+  if (shard >= shards) {
+    fprintf(stderr, "GTEST_SHARD_INDEX is %zu, but GTEST_TOTAL_SHARDS is %zu\n", shard, shards);
+    return 2;
+  }
+  size_t n = 0, cap = 0, place = 0;
   struct CMUnitTest *tests = NULL;
   for (const nas_suite *const *s = suites; *s; s++)
     for (const nas_case *c = (*s)->cases; c->name; c++) {
       char name[256];
       snprintf(name, sizeof name, "%s.%s", (*s)->name, c->name);
-      if (!selected(filter, name)) continue;
+      if (!selected(filter, name) || place++ % shards != shard) continue;
       if (n == cap) tests = realloc(tests, (cap = cap ? 2 * cap : 64) * sizeof *tests);
       if (!tests) return 2;
       tests[n++] = (struct CMUnitTest){strdup(name), c->run, nas_case_setup, nas_case_teardown, NULL};
