@@ -17,8 +17,8 @@ int nas_runs_search(int ranks, const char *environment, const char *name, const 
 /* Starts the same in a session of its own; nas_runs_kill kills every process of it with SIGKILL. */
 pid_t nas_runs_start(int ranks, const char *environment, const char *name, const char *db, const char *args);
 void nas_runs_kill(pid_t session);
-/* Waits until the run on DB.db is under way. */
-void nas_runs_await_heartbeat(const char *db, double seconds);
+/* Waits until the run on DB.db is under way and has at least so many trials done. */
+void nas_runs_await_done(const char *db, long trials, double seconds);
 /* Waits at most `seconds` for its end; the exit status, or -1. */
 int nas_runs_wait(pid_t session, double seconds);
 

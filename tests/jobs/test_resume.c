@@ -44,7 +44,8 @@ static void kill_and_compare(int ranks, const char *strategy, int kills, uint64_
   size_t before = 0;
   for (int i = 0; i < kills; i++) {
     pid_t session = nas_runs_start(ranks, "NASCENT_TEST_DELAY_MS=100", "c", "killed", "--resume");
-    rest((ranks ? 0.6 : 0.1) + 0.7 * nas_rng_unit(rng, (uint64_t)i));
+    nas_runs_await_done("killed", 0, 60);
+    rest(0.7 * nas_rng_unit(rng, (uint64_t)i));
     nas_runs_kill(session);
     size_t now = finished("killed");
     assert_true(now >= before);        /* nothing recorded is lost */
@@ -100,8 +101,7 @@ static void an_unfinished_campaign_asks_for_resume(void **state) {
   char *text = NULL;
   nas_runs_write_noop("c", "strategy: random\nbudget: {trials: 50}\nevaluator: {name: noop, seconds: 0.1}\n");
   pid_t session = nas_runs_start(0, "", "c", "c", "");
-  nas_runs_await_heartbeat("c", 60);
-  rest(1);
+  nas_runs_await_done("c", 1, 60);
   nas_runs_kill(session);
   size_t before = finished("c");
   assert_in_range(before, 1, 49);
@@ -114,8 +114,7 @@ static void an_unfinished_campaign_asks_for_resume(void **state) {
 static void stop_with(int number, int status, int ranks) {
   nas_runs_write_noop("c", "strategy: random\nbudget: {trials: 20}\nevaluator: {name: noop, seconds: 0.15}\n");
   pid_t session = nas_runs_start(ranks, "", "c", "c", "");
-  nas_runs_await_heartbeat("c", 30);
-  rest(0.5);
+  nas_runs_await_done("c", 1, 60);
   kill(session, number);
   assert_int_equal(nas_runs_wait(session, 30), status);
   size_t before = finished("c");

@@ -66,10 +66,17 @@ int nas_runs_search(int ranks, const char *environment, const char *name, const 
   return nas_run(NULL, err_out, "%s", line);
 }
 
+static const char *heartbeat(const char *db) {
+  char file[128];
+  snprintf(file, sizeof file, "%s.db.work/heartbeat.json", db);
+  return nas_runs_path(file);
+}
+
 pid_t nas_runs_start(int ranks, const char *environment, const char *name, const char *db, const char *args) {
   char line[4096], quiet[4200];
   command_line(line, ranks, environment, name, db, args);
   snprintf(quiet, sizeof quiet, "exec </dev/null >/dev/null 2>&1; %s", line);
+  unlink(heartbeat(db)); /* that of the run before */
   fflush(NULL);
   pid_t pid = fork();
   if (pid == 0) {
@@ -119,12 +126,21 @@ int nas_runs_wait(pid_t session, double seconds) {
   return -1;
 }
 
-void nas_runs_await_heartbeat(const char *db, double seconds) {
-  char file[128];
-  snprintf(file, sizeof file, "%s.db.work/heartbeat.json", db);
+/* The trials that the newest heartbeat counts as done; -1 before the first. */
+static long beaten(const char *db) {
+  char *text = NULL;
+  size_t n;
+  if (nas_file_read(heartbeat(db), 1 << 20, &text, &n, NULL) != NAS_OK) return -1;
+  const char *done = strstr(text, "\"done\": ");
+  const long count = done ? strtol(done + 8, NULL, 10) : -1;
+  free(text);
+  return count;
+}
+
+void nas_runs_await_done(const char *db, long trials, double seconds) {
   for (double end = nas_clock() + seconds; nas_clock() < end; nanosleep(&(struct timespec){0, 20000000}, NULL))
-    if (nas_file_exists(nas_runs_path(file))) return;
-  fail_msg("no run on %s.db began within %.0f s", db, seconds);
+    if (beaten(db) >= trials) return;
+  fail_msg("%s.db: not %ld trials within %.0f s", db, trials, seconds);
 }
 
 nas_db_trial *nas_runs_trials(const char *db, size_t *n) {
