@@ -40,6 +40,13 @@ static void take_lines(const nas_replay_session *s, const nas_contender *c, bool
   }
 }
 
+/* Colours come again after some; the lines of the second round are dashed, those of the third dotted. */
+enum { COLOURS = 6, DASHES = 3 };
+static const char *dash_of(size_t k) {
+  static const char *const dashes[DASHES] = {"none", "7 3", "2 2"};
+  return dashes[k / COLOURS % DASHES];
+}
+
 static void add_panel(const nas_replay_session *s, bool test, lines *l, nas_str *out) {
   nas_plot plot = {.title = test ? "Test regret of the choice" : "Validation regret of the choice",
                    .x_label = s->curve_axis == NAS_REPLAY_SECONDS ? "simulated seconds" : "evaluations",
@@ -57,13 +64,15 @@ static void add_panel(const nas_replay_session *s, bool test, lines *l, nas_str 
   }
   nas_str_fmt(out, "<svg x='0' y='%d' width='%d' height='%d'>\n", test ? PANEL_HEIGHT : 0, PANEL_WIDTH, PANEL_HEIGHT);
   nas_plot_begin(&plot, out);
-  for (size_t i = 0; i < s->n_contenders; i++) {
+  for (size_t i = 0; i < s->n_contenders && s->n_contenders <= COLOURS; i++) { /* of more, nobody can tell them apart */
     take_lines(s, &s->contenders[i], test, least, l);
     nas_plot_band(&plot, out, l->x, l->low, l->high, l->n, nas_plot_colour(i));
   }
   for (size_t i = 0; i < s->n_contenders; i++) {
     take_lines(s, &s->contenders[i], test, least, l);
+    nas_str_fmt(out, "<g stroke-dasharray='%s'>", dash_of(i));
     nas_plot_line(&plot, out, l->x, l->median, l->n, nas_plot_colour(i), true, NULL);
+    nas_str_add(out, "</g>\n");
   }
   nas_plot_end(out);
   nas_str_add(out, "</svg>\n");
@@ -72,13 +81,16 @@ static void add_panel(const nas_replay_session *s, bool test, lines *l, nas_str 
 static void add_legend(const nas_replay_session *s, nas_str *out) {
   for (size_t i = 0; i < s->n_contenders; i++) {
     int y = 2 * PANEL_HEIGHT + LEGEND_LINE * ((int)i + 1);
-    nas_str_fmt(out, "<line x1='62' x2='86' y1='%d' y2='%d' stroke='%s' stroke-width='3'/><text x='94' y='%d'>", y - 4,
-                y - 4, nas_plot_colour(i), y);
+    nas_str_fmt(out,
+                "<line x1='62' x2='86' y1='%d' y2='%d' stroke='%s' stroke-width='3' stroke-dasharray='%s'/><text "
+                "x='94' y='%d'>",
+                y - 4, y - 4, nas_plot_colour(i), dash_of(i), y);
     nas_html_text(out, s->contenders[i].name);
     nas_str_add(out, "</text>\n");
   }
-  nas_str_fmt(out, "<text x='62' y='%d'>median and quartiles of %lld runs</text>\n",
-              2 * PANEL_HEIGHT + LEGEND_LINE * ((int)s->n_contenders + 1), (long long)s->runs);
+  nas_str_fmt(out, "<text x='62' y='%d'>%s of %lld runs</text>\n",
+              2 * PANEL_HEIGHT + LEGEND_LINE * ((int)s->n_contenders + 1),
+              s->n_contenders <= COLOURS ? "median and quartiles" : "median", (long long)s->runs);
 }
 
 nas_status nas_replay_svg(const nas_replay_session *s, const char *path, nas_err *err) {
