@@ -18,6 +18,8 @@ void NAS_PER_ISA(silu_gradient)(float *dx, const float *plus, const float *x, co
   }
 }
 
+typedef uint32_t u16 __attribute__((vector_size(64)));
+
 /* exp(-t^2) to 3e-7 of itself near 0 (t is what limits it), 0 below 1e-38. 2^(n + f) with n the nearest integer of -t^2
  * / log 2, |f| <= 1/2; 2^f by a polynomial fitted for that. */
 INLINE v16 bell_of(v16 t) {
@@ -27,8 +29,8 @@ INLINE v16 bell_of(v16 t) {
   p = p * f + 2.402223800e-1F;
   p = p * f + 6.931468559e-1F;
   p = p * f + 1;
-  i16 there = s * s < 126;
-  return (v16)(((i16)p + ((i16)shifted << 23)) & there);
+  u16 bits = (u16)p + ((u16)shifted << 23), there = (u16)(s * s < 126); /* unsigned: too far out they wrap */
+  return (v16)(bits & there);
 }
 
 void NAS_PER_ISA(gaussians)(float *phi, const float *u, float low, float per_unit, int64_t first, int64_t count,
