@@ -74,7 +74,7 @@ static void two_cells_and_two_tables_are_compared(void **state) {
   make("t.db");
   make("u.db");
   assert_int_equal(run_db("compare t.db a,a '[b, a]' --csv"), 0);
-  assert_says(out, "d@1,imported@1,3,valid_accuracy,valid,15,7.071067812,50,nan,-35");
+  assert_says(out, "d@1,imported@1,3,valid_accuracy,valid,15,7.071067812,50,,-35");
   assert_says(talk, "edge 0-1: a, b");
   assert_int_equal(
       nas_run(NULL, NULL, "sqlite3 '%s' \"UPDATE trial SET test_accuracy = test_accuracy + 4 WHERE id = 3\"",

@@ -38,12 +38,12 @@ static void expect_form(nas_cli cli, const char *expected) {
 
 static void aligns_columns(void **state) {
   (void)state;
-  expect_form((nas_cli){0}, "name      value\na \"b\", c     12\nd           nan\n");
+  expect_form((nas_cli){0}, "name      value\na \"b\", c     12\nd             -\n");
 }
 
 static void quotes_csv(void **state) {
   (void)state;
-  expect_form((nas_cli){.csv = true}, "name,value\n\"a \"\"b\"\", c\",12\nd,nan\n");
+  expect_form((nas_cli){.csv = true}, "name,value\n\"a \"\"b\"\", c\",12\nd,\n");
 }
 
 static void prints_json_with_null_for_nan(void **state) {
