@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench-db/bench-db.h"
+#include "bench-db/query.h"
 #include "cli/commands.h"
 #include "cli/search.h"
 #include "jobs/campaign.h"
@@ -16,9 +17,7 @@ enum { TOP = 10, COLUMNS = 8 };
 /* ---- the leaderboard ---- */
 
 typedef struct leaders {
-  nas_db_trial *rows;
-  size_t n;
-  const nas_db_trial *top[TOP];
+  nas_db_trial *top[TOP];
   size_t n_top;
   int64_t outcomes[NAS_OUTCOME_COUNT], unfinished;
 } leaders;
@@ -33,28 +32,42 @@ static double final_accuracy(const nas_db_trial *t) {
   return ok ? last->valid_accuracy : -INFINITY;
 }
 
-/* Keeps the best in order; of equals the one asked for first. */
-static void consider(leaders *l, const nas_db_trial *t) {
-  double accuracy = final_accuracy(t);
-  if (accuracy == -INFINITY) return;
-  size_t at = l->n_top;
-  while (at > 0 && final_accuracy(l->top[at - 1]) < accuracy) at--;
-  if (at >= TOP) return;
-  size_t kept = l->n_top < TOP ? l->n_top++ : TOP - 1;
-  memmove(&l->top[at + 1], &l->top[at], (kept - at) * sizeof *l->top);
-  l->top[at] = t;
+static nas_status load_top(nas_db *db, int64_t campaign, leaders *l, nas_err *err) {
+  const nas_db_best_query query = {.campaign = campaign, .top = TOP};
+  nas_rows rows = {0};
+  NAS_TRY(nas_db_best(db, &query, &rows, err));
+  nas_status status = NAS_OK;
+  for (size_t i = 0; i < rows.n && status == NAS_OK; i++) {
+    status = nas_db_trial_load(db, nas_rows_at(&rows, i, "trial")->integer, &l->top[i], err);
+    if (status == NAS_OK) l->n_top++;
+  }
+  nas_rows_free(&rows);
+  return status;
+}
+
+static nas_status count_outcomes(nas_db *db, int64_t campaign, leaders *l, nas_err *err) {
+  char sql[128];
+  nas_rows rows = {0};
+  snprintf(sql, sizeof sql, "SELECT outcome, count(*) AS n FROM trial WHERE campaign = %lld GROUP BY outcome",
+           (long long)campaign);
+  NAS_TRY(nas_db_sql(db, sql, nas_rows_sink(&rows), err));
+  for (size_t i = 0; i < rows.n; i++) {
+    const nas_value *outcome = nas_rows_at(&rows, i, "outcome");
+    int64_t n = nas_rows_at(&rows, i, "n")->integer;
+    nas_outcome which;
+    if (outcome->kind == NAS_VALUE_NULL) l->unfinished = n;
+    else if (nas_outcome_from_text(outcome->text, &which)) l->outcomes[which] = n;
+  }
+  nas_rows_free(&rows);
+  return NAS_OK;
 }
 
 static nas_status load_leaders(const char *path, int64_t campaign, leaders *l, nas_err *err) {
   nas_db *db;
   NAS_TRY(nas_db_open(path, NAS_DB_READ, &db, err));
-  nas_status status = nas_db_trials(db, campaign, &l->rows, &l->n, err);
+  nas_status status = load_top(db, campaign, l, err);
+  if (status == NAS_OK) status = count_outcomes(db, campaign, l, err);
   nas_db_close(db);
-  for (size_t i = 0; status == NAS_OK && i < l->n; i++) {
-    if (!l->rows[i].finished) l->unfinished++;
-    else l->outcomes[l->rows[i].result.outcome]++;
-    consider(l, &l->rows[i]);
-  }
   return status;
 }
 
@@ -143,7 +156,7 @@ static nas_status report(const nas_cli *cli, const nas_campaign *c, const char *
   if (status == NAS_OK) talk(cli, db, s, &l);
   if (status == NAS_OK && cli->json && !cli->json_lines) status = print_json(c, db, s, &l, err);
   else if (status == NAS_OK) status = print_board(cli, &l, err);
-  nas_db_trials_free(l.rows, l.n);
+  for (size_t i = 0; i < l.n_top; i++) nas_db_trial_free(l.top[i]);
   return status;
 }
 

@@ -79,7 +79,6 @@ static void take_memory(int64_t bytes, nas_result *result) {
 }
 
 static nas_status crash(void) {
-  signal(SIGSEGV, SIG_DFL);
   raise(SIGSEGV);
   return NAS_E_CRASHED;
 }

@@ -13,11 +13,6 @@
 #include "base/version.h"
 #include "jobs/transcript.h"
 
-/* A trial that has taken this many processes with it is quarantined: recorded as crashed and not tried again. */
-enum { DEATHS_MAX = 2 };
-/* Waits between tries to write a table that cannot be written, doubling. */
-static const double first_delay = 0.1, longest_delay = 30;
-
 /* ---- opening ---- */
 
 int nas_coordinator_depth(const nas_coordinator *c) { return 1 + (int)c->campaign->trial.ahead; }
@@ -36,7 +31,8 @@ static nas_status make_slots(nas_coordinator *c, int first, int n_slots, nas_err
 
 /* Somebody may hold the table for a moment: a backup, a reader, a run that is just ending. */
 static nas_status open_table(nas_coordinator *c, const char *path, nas_err *err) {
-  for (double delay = first_delay, end = nas_clock() + fmin(c->campaign->run.patience, 30);; delay *= 2) {
+  for (double delay = NAS_COORDINATOR_FIRST_DELAY, end = nas_clock() + fmin(c->campaign->run.patience, 30);;
+       delay *= 2) {
     nas_status status = nas_db_open(path, NAS_DB_CREATE, &c->db, err);
     if (status != NAS_E_DB_BUSY || nas_clock() + delay > end) return status;
     usleep((useconds_t)(delay * 1e6));
@@ -216,8 +212,7 @@ void nas_coordinator_hold(nas_coordinator *c, nas_open_trial *t, int worker) {
   c->n_waiting--;
 }
 
-/* Takes a trial off the books; the caller owns it. */
-static void close_open(nas_coordinator *c, nas_open_trial *t) {
+void nas_coordinator_close_open(nas_coordinator *c, nas_open_trial *t) {
   nas_coordinator_release(c, t);
   c->n_waiting--;
   c->open_epochs -= epochs_of(c, t);
@@ -227,8 +222,7 @@ static void close_open(nas_coordinator *c, nas_open_trial *t) {
     if (c->outbox[i].trial == t) c->outbox[i] = (nas_parcel){c->outbox[i].worker, NULL, {.kind = NAS_MESSAGE_PING}};
 }
 
-/* The worker's own first: that is where results come from. */
-static nas_open_trial *find_open(nas_coordinator *c, int worker, int64_t id) {
+nas_open_trial *nas_coordinator_find_open(nas_coordinator *c, int worker, int64_t id) {
   const nas_slot *slot = &c->slots[worker];
   for (int i = 0; i < slot->n_held; i++)
     if (slot->held[i]->id == id) return slot->held[i];
@@ -334,7 +328,7 @@ static nas_status put_in(nas_coordinator *c, int worker, const nas_message *m, n
 /* A trial that was taken from a silent worker and waits goes back to it when it turns out to be at it still; one that
  * is elsewhere or finished is not worth going on with. */
 static nas_status hear_progress(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
-  nas_open_trial *t = m->trial ? find_open(c, worker, m->trial) : NULL;
+  nas_open_trial *t = m->trial ? nas_coordinator_find_open(c, worker, m->trial) : NULL;
   if (t && t->worker < 0 && c->slots[worker].n_held < nas_coordinator_depth(c) && !c->stopping)
     nas_coordinator_hold(c, t, worker);
   if (t && t->worker == worker) {
@@ -371,104 +365,6 @@ nas_status nas_coordinator_take(nas_coordinator *c, int worker, nas_message *m, 
   } else if (status == NAS_OK && m->kind == NAS_MESSAGE_HELLO) status = greet(c, worker, m, err);
   else if (status == NAS_OK && m->kind == NAS_MESSAGE_PROGRESS) status = hear_progress(c, worker, m, err);
   nas_message_free(m);
-  return status;
-}
-
-/* ---- recording ---- */
-
-/* Takes over trial and message. */
-static nas_status finish(nas_coordinator *c, nas_open_trial *t, nas_message *m, nas_err *err) {
-  close_open(c, t);
-  nas_status status = nas_ledger_finish(&c->ledger, t, m, err);
-  if (status == NAS_OK) return nas_coordinator_tell(c, t, &m->result, err);
-  nas_message_free(m);
-  free(m);
-  free(t);
-  return status;
-}
-
-nas_status nas_coordinator_give_up(nas_coordinator *c, nas_open_trial *t, int worker, nas_outcome outcome,
-                                   const char *why, nas_err *err) {
-  nas_message *m = calloc(1, sizeof *m);
-  if (!m) return nas_fail_memory(err, "a result");
-  m->kind = NAS_MESSAGE_RESULT;
-  m->result.outcome = outcome;
-  nas_fail(&m->result.cause, NAS_E_CRASHED, NULL, "the trial %s; it is not tried again", why);
-  nas_status status = nas_coordinator_note(c, "quarantined", t, worker, err, "the trial %s", why);
-  if (status == NAS_OK) return finish(c, t, m, err);
-  free(m);
-  return status;
-}
-
-/* A result for a trial that has one: the same to the bit, or a conflict that people must look at. */
-static nas_status compare_with_recorded(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
-  nas_db_trial *row = NULL;
-  nas_err none;
-  if (m->died || m->result.outcome != NAS_OUTCOME_OK) return NAS_OK;            /* it says nothing about the numbers */
-  if (nas_db_trial_load(c->db, m->trial, &row, &none) != NAS_OK) return NAS_OK; /* of another table */
-  nas_status status = NAS_OK;
-  const nas_result *r = &row->result;
-  bool its = row->campaign == c->id && row->number == m->number && row->seed == m->seed &&
-             strcmp(row->arch, m->arch) == 0 && row->finished;
-  bool same = r->outcome == m->result.outcome && r->n_epochs == m->result.n_epochs;
-  for (size_t i = 0; same && i < r->n_epochs; i++) same = nas_epoch_same(&r->epochs[i], &m->result.epochs[i]);
-  nas_open_trial named = {.id = row->id};
-  if (its && !same) {
-    c->summary->conflicts++;
-    NAS_TRY(nas_coordinator_note(c, "conflict", NULL, worker, err,
-                                 "trial %lld: attempt %d on rank %d ended otherwise than what is recorded",
-                                 (long long)named.id, m->attempt, worker));
-  } else if (its && m->attempt != row->attempt) {
-    c->summary->same++;
-    status = nas_coordinator_note(c, "same", NULL, worker, err,
-                                  "trial %lld: attempt %d on rank %d ended like what is recorded", (long long)named.id,
-                                  m->attempt, worker);
-  }
-  nas_db_trial_free(row);
-  return status;
-}
-
-/* Whether a result of an earlier attempt says something about the trial rather than about its surroundings. */
-static bool counts_late(const nas_message *m) {
-  return !m->died && (m->result.outcome == NAS_OUTCOME_OK || m->result.outcome == NAS_OUTCOME_DIVERGED ||
-                      m->result.outcome == NAS_OUTCOME_REJECTED);
-}
-
-static nas_status hear_death(nas_coordinator *c, nas_open_trial *t, int worker, const nas_message *m, nas_err *err) {
-  t->deaths++;
-  return nas_coordinator_note(c, "died", t, worker, err, "attempt %d: %s%s%s", m->attempt, m->result.cause.msg,
-                              m->tail[0] ? "\n" : "", m->tail);
-}
-
-/* Takes over the message. */
-static nas_status record(nas_coordinator *c, int worker, nas_message *m, nas_err *err) {
-  nas_slot *slot = &c->slots[worker];
-  if (m->sequence > slot->recorded) slot->recorded = m->sequence;
-  nas_open_trial *t = find_open(c, worker, m->trial);
-  char arch[NAS_ARCH_TEXT_MAX] = "";
-  bool its = t && t->number == m->number;
-  if (its && m->arch[0]) {
-    NAS_TRY(nas_space_format(c->setup.space, &t->arch, arch, err));
-    its = strcmp(arch, m->arch) == 0 && t->seed == m->seed;
-  }
-  nas_status status = NAS_OK;
-  bool late = its && m->attempt != t->attempt;
-  if (!its) status = t ? NAS_OK : compare_with_recorded(c, worker, m, err);
-  else if (m->result.outcome == NAS_OUTCOME_PREEMPTED) {
-    if (!late) nas_coordinator_release(c, t);
-  } else if (late && !counts_late(m)) status = NAS_OK;
-  else if (m->died && (status = hear_death(c, t, worker, m, err)) == NAS_OK && t->deaths < DEATHS_MAX)
-    nas_coordinator_release(c, t);
-  else if (status == NAS_OK) {
-    if (m->died)
-      status = nas_coordinator_note(c, "quarantined", t, worker, err, "%d processes died with it", t->deaths);
-    if (late && status == NAS_OK)
-      status = nas_coordinator_note(c, "late", t, worker, err, "the result of attempt %d came before that of %d",
-                                    m->attempt, t->attempt);
-    if (status == NAS_OK) return finish(c, t, m, err);
-  }
-  nas_message_free(m);
-  free(m);
   return status;
 }
 
@@ -585,7 +481,7 @@ static nas_status work(nas_coordinator *c, nas_err *err) {
   for (size_t i = 0; i < c->n_inbox; i++) {
     nas_message *m = c->inbox[i].message;
     c->inbox[i].message = NULL;
-    nas_status status = record(c, c->inbox[i].worker, m, err);
+    nas_status status = nas_coordinator_record(c, c->inbox[i].worker, m, err);
     if (status == NAS_OK) status = fill(c, c->inbox[i].worker, err);
     if (status == NAS_OK) continue;
     memmove(c->inbox, &c->inbox[i + 1], (c->n_inbox - i - 1) * sizeof *c->inbox);
@@ -599,57 +495,11 @@ static nas_status work(nas_coordinator *c, nas_err *err) {
 
 /* ---- a step ---- */
 
-static nas_status acknowledge(nas_coordinator *c, nas_err *err) {
-  for (int i = 0; i < c->n_slots; i++) {
-    nas_slot *slot = &c->slots[i];
-    if (slot->recorded == slot->acknowledged) continue;
-    nas_parcel *p;
-    NAS_TRY(nas_coordinator_post(c, i, NAS_MESSAGE_ACK, &p, err));
-    p->message.sequence = slot->acknowledged = slot->recorded;
-  }
-  return NAS_OK;
-}
-
-static nas_status pause_or_fail(nas_coordinator *c, nas_status status, const nas_err *why, nas_err *err) {
-  double now = nas_clock();
-  if (!c->paused) {
-    c->paused = true;
-    c->pause_began = now;
-    c->delay = first_delay;
-  }
-  c->why = *why;
-  if (!nas_ledger_may_retry(status) || now - c->pause_began >= c->campaign->run.patience) {
-    if (err) *err = *why;
-    return status;
-  }
-  c->retry_at = now + c->delay;
-  c->delay = fmin(2 * c->delay, longest_delay);
-  return NAS_OK;
-}
-
-static nas_status write_all(nas_coordinator *c, nas_err *err) {
-  const nas_ledger_place place = {c->db, c->id, c->setup.space, &c->notes};
-  nas_err why = {0};
-  if (c->paused && nas_clock() < c->retry_at) return NAS_OK;
-  bool had = c->ledger.n > 0;
-  nas_status status = nas_ledger_write(&c->ledger, &place, &why);
-  if (status != NAS_OK) return pause_or_fail(c, status, &why, err);
-  if (c->paused) /* what workers said meanwhile was not looked at */
-    for (int i = 0; i < c->n_slots; i++) c->slots[i].seen = nas_clock();
-  if (had && c->paused)
-    NAS_TRY(nas_coordinator_note(c, "paused", NULL, -1, err, "the table could not be written for %.1f s: %s",
-                                 nas_clock() - c->pause_began, c->why.msg));
-  c->paused = false;
-  for (size_t i = 0; i < c->n_outbox; i++)
-    if (c->outbox[i].trial) c->outbox[i].message.trial = c->outbox[i].trial->id;
-  return acknowledge(c, err);
-}
-
 nas_status nas_coordinator_step(nas_coordinator *c, nas_err *err) {
   if (!c->paused) NAS_TRY(nas_coordinator_expire_leases(c, err));
   c->pending = c->pending && c->paused;
   nas_status status = c->paused ? NAS_OK : work(c, err);
-  if (status == NAS_OK) return write_all(c, err);
+  if (status == NAS_OK) return nas_coordinator_write(c, err);
   nas_transcript_rescue(c);
   return status;
 }

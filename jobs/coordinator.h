@@ -106,7 +106,18 @@ bool nas_coordinator_quiet(const nas_coordinator *c);
 /* Most trials that a worker is given at a time. */
 int nas_coordinator_depth(const nas_coordinator *c);
 
-/* ---- shared with resume.c and leases.c ---- */
+/* ---- shared by coordinator.c, record.c, pause.c, resume.c and leases.c ---- */
+/* Seconds between the first tries to write a table that cannot be written. */
+#define NAS_COORDINATOR_FIRST_DELAY 0.1
+/* Takes in one result, and takes over its message. */
+nas_status nas_coordinator_record(nas_coordinator *c, int worker, nas_message *m, nas_err *err);
+/* Writes the ledger and acknowledges, or pauses; an error when patience is at its end. */
+nas_status nas_coordinator_write(nas_coordinator *c, nas_err *err);
+/* The trial by its row; looked for among the worker's own first: that is where results come from. NULL: none is open.
+ */
+nas_open_trial *nas_coordinator_find_open(nas_coordinator *c, int worker, int64_t id);
+/* Takes a trial off the books; the caller owns it. */
+void nas_coordinator_close_open(nas_coordinator *c, nas_open_trial *t);
 nas_status nas_coordinator_open_strategy(nas_coordinator *c, bool preview, nas_err *err);
 nas_status nas_coordinator_tell(nas_coordinator *c, const nas_open_trial *t, const nas_result *result, nas_err *err);
 /* An ask out of the table. */

@@ -6,16 +6,11 @@ nas_status nas_transcript_take(void *coordinator, const nas_note *note, nas_err 
   return nas_notes_add(&c->notes, note, err);
 }
 
-nas_status nas_transcript_write(nas_coordinator *c, nas_err *err) {
-  for (size_t i = 0; i < c->notes.n; i++) NAS_TRY(nas_db_note_add(c->db, c->id, &c->notes.rows[i], err));
-  return NAS_OK;
-}
-
 void nas_transcript_rescue(nas_coordinator *c) {
+  nas_ledger only_notes = {0};
+  const nas_ledger_place place = {c->db, c->id, c->setup.space, &c->notes};
   nas_err ignored;
-  if (c->notes.n && nas_db_begin(c->db, &ignored) == NAS_OK) {
-    if (nas_transcript_write(c, &ignored) != NAS_OK || nas_db_commit(c->db, &ignored) != NAS_OK) nas_db_rollback(c->db);
-  }
+  nas_ledger_write(&only_notes, &place, &ignored);
   nas_notes_clear(&c->notes);
 }
 

@@ -6,8 +6,6 @@
 
 /* For nas_strategy_setup.note; the argument is the coordinator. */
 nas_status nas_transcript_take(void *coordinator, const nas_note *note, nas_err *err);
-/* Writes them, within a transaction; the caller clears the list after it was committed. */
-nas_status nas_transcript_write(nas_coordinator *c, nas_err *err);
 /* After a step that failed and was rolled back: writes what led to the failure by itself. */
 void nas_transcript_rescue(nas_coordinator *c);
 /* The notes of one ask out of a list that is sorted by ask; *n 0 when there are none. */

@@ -1,6 +1,7 @@
 /* nascent-chaos: small campaigns with real ranks under the supervisor, each with faults at moments that a seed decides;
  * in the end each table must equal that of a quiet run, row for row but for times, attempts and workers.
- *   nascent-chaos [--runs N] [--seed S] [--jobs J] [--seconds T] [--folder DIR] [--program nascent] [--shim FILE.so] */
+ *   nascent-chaos [--runs N] [--trials N] [--seed S] [--jobs J] [--seconds T] [--folder DIR] [--program nascent]
+ * [--shim FILE.so] */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -21,7 +22,7 @@
 #include "faults.h"
 
 typedef struct settings {
-  int64_t runs, seed, jobs;
+  int64_t runs, trials, seed, jobs;
   double seconds; /* after which no campaign begins */
   const char *folder, *program, *shim;
   bool keep;
@@ -49,7 +50,7 @@ typedef struct plan {
 } plan;
 
 /* Trains, or pretends to; some trials crash, take too much memory, diverge or err, by their architecture. */
-static plan make_plan(nas_rng rng) {
+static plan make_plan(const settings *s, nas_rng rng) {
   static const char *const evaluators[] = {
       "evaluator: {name: train, checkpoint-every: 0}\n",
       "evaluator: {name: noop, seconds: 0.12, jitter: 0.5, epochs: 3}\n",
@@ -68,13 +69,13 @@ static plan make_plan(nas_rng rng) {
            "recipe: {name: quick, epochs: 3, batch: 16}\n"
            "%s"
            "strategy: %s\n"
-           "budget: {trials: 40}\n"
+           "budget: {trials: %d}\n"
            "seed: %d\n"
            "trial: {memory: 64MiB, ahead: %d}\n"
            "run: {lease: 1, grace: 5}\n",
            evaluators[kind],
            evolve ? "{name: regularized-evolution, population: 4, sample: 2}" : "{name: random, repeats: true}",
-           (int)(1000 * nas_rng_unit(rng, 4)), nas_rng_unit(rng, 5) < 0.5 && !evolve ? 3 : 0);
+           (int)s->trials, (int)(1000 * nas_rng_unit(rng, 4)), nas_rng_unit(rng, 5) < 0.5 && !evolve ? 3 : 0);
   return p;
 }
 
@@ -236,7 +237,7 @@ static void one_campaign(const settings *s, int64_t number, outcome *o) {
   nas_err err = {0};
   nas_rng rng = nas_rng_make((uint64_t)s->seed, (uint32_t)number, NAS_STREAM_SAMPLE);
   nas_rng faults = nas_rng_make((uint64_t)s->seed * 1000003 + (uint64_t)number, 1, NAS_STREAM_SAMPLE);
-  plan p = make_plan(rng);
+  plan p = make_plan(s, rng);
   snprintf(folder, sizeof folder, "%s/%lld", s->folder, (long long)number);
   nas_folder_make(folder, NULL);
   snprintf(path, sizeof path, "%s/control", folder);
@@ -328,14 +329,21 @@ static int run_all(const settings *s) {
 }
 
 int main(int argc, char **argv) {
-  static const struct option flags[] = {{"runs", 1, 0, 'r'},    {"seed", 1, 0, 's'},    {"jobs", 1, 0, 'j'},
-                                        {"folder", 1, 0, 'f'},  {"program", 1, 0, 'p'}, {"shim", 1, 0, 'l'},
-                                        {"seconds", 1, 0, 't'}, {"keep", 0, 0, 'k'},    {0}};
-  settings s = {.runs = 30, .seed = 1, .jobs = 4, .seconds = INFINITY, .program = NAS_PROGRAM, .shim = NAS_CHAOS_SHIM};
+  static const struct option flags[] = {
+      {"runs", 1, 0, 'r'}, {"seed", 1, 0, 's'},    {"jobs", 1, 0, 'j'},   {"folder", 1, 0, 'f'}, {"program", 1, 0, 'p'},
+      {"shim", 1, 0, 'l'}, {"seconds", 1, 0, 't'}, {"trials", 1, 0, 'n'}, {"keep", 0, 0, 'k'},   {0}};
+  settings s = {.runs = 30,
+                .trials = 40,
+                .seed = 1,
+                .jobs = 4,
+                .seconds = INFINITY,
+                .program = NAS_PROGRAM,
+                .shim = NAS_CHAOS_SHIM};
   char folder[] = "/tmp/nascent-chaos-XXXXXX";
   for (int c; (c = getopt_long(argc, argv, "", flags, NULL)) != -1;) {
     switch (c) {
       case 'r': s.runs = atoll(optarg); break;
+      case 'n': s.trials = atoll(optarg); break;
       case 's': s.seed = atoll(optarg); break;
       case 'j': s.jobs = atoll(optarg); break;
       case 'f': s.folder = optarg; break;
@@ -346,7 +354,8 @@ int main(int argc, char **argv) {
       default: return 2;
     }
   }
-  if (s.runs < 1 || s.jobs < 1 || (!s.folder && !(s.folder = mkdtemp(folder)))) return 2;
+  if (s.runs < 1 || s.trials < 1 || s.trials > 100000 || s.jobs < 1 || (!s.folder && !(s.folder = mkdtemp(folder))))
+    return 2;
   int status = run_all(&s);
   if (status == 0 && s.folder == folder) rmdir(folder);
   return status;
