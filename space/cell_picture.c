@@ -39,7 +39,7 @@ nas_status nas_caption_count(const nas_space *space, const nas_arch *arch, nas_t
 uint8_t nas_cell_to(int edge) { return edge < 1 ? 1 : edge < 3 ? 2 : 3; }
 uint8_t nas_cell_from(int edge) { return (uint8_t)(edge - nas_cell_to(edge) * (nas_cell_to(edge) - 1) / 2); }
 
-const char *nas_cell_node_name(uint8_t node) {
+const char *nas_cell_node_name(int node) {
   static const char *const names[NAS_CELL_NODES] = {"input", "1", "2", "output"};
   return names[node];
 }
@@ -74,7 +74,7 @@ nas_status nas_cell_dot(const nas_cell_picture *picture, nas_str *out) {
   nas_str_add(out,
               "  node [shape=circle, fixedsize=true, width=0.7, style=filled, fillcolor=\"#f2f2f2\", "
               "fontname=\"Helvetica\", fontsize=12];\n  edge [fontname=\"Helvetica\", fontsize=11];\n");
-  for (uint8_t node = 0; node < NAS_CELL_NODES; node++)
+  for (int node = 0; node < NAS_CELL_NODES; node++)
     nas_str_fmt(out, "  n%d [label=\"%s\"];\n", node, nas_cell_node_name(node));
   for (int e = 0; e < NAS_CELL_EDGES; e++) {
     const nas_cell_edge *edge = &picture->edges[e];

@@ -37,7 +37,7 @@ typedef struct nas_cell_picture {
 
 uint8_t nas_cell_from(int edge);
 uint8_t nas_cell_to(int edge);
-const char *nas_cell_node_name(uint8_t node);
+const char *nas_cell_node_name(int node);
 /* Which edges have an effect: not `none`, out of a node that is not zero, on a way to the output. */
 void nas_cell_live(nas_cell_edge edges[NAS_CELL_EDGES]);
 

@@ -68,7 +68,7 @@ static void add_edge(nas_str *out, int e, const nas_cell_edge *edge) {
   nas_str_add(out, "</g>\n");
 }
 
-static void add_node(nas_str *out, uint8_t node) {
+static void add_node(nas_str *out, int node) {
   nas_str_fmt(out,
               "<circle cx=\"%.1f\" cy=\"%d\" r=\"%d\" fill=\"#f4f4f4\" stroke=\"#222222\" "
               "stroke-width=\"1.4\"/><text x=\"%.1f\" y=\"%d\" font-size=\"14\">%s</text>\n",
@@ -134,7 +134,7 @@ nas_status nas_cell_svg(const nas_cell_picture *picture, nas_str *out) {
   nas_svg_head(out, &picture->caption, WIDTH, height, nas_str_text(&defs));
   nas_str_free(&defs);
   for (int e = 0; e < NAS_CELL_EDGES; e++) add_edge(out, e, &picture->edges[e]);
-  for (uint8_t node = 0; node < NAS_CELL_NODES; node++) add_node(out, node);
+  for (int node = 0; node < NAS_CELL_NODES; node++) add_node(out, node);
   nas_svg_arch(out, picture->arch, WIDTH, height);
   nas_str_add(out, "</svg>\n");
   return NAS_OK;

@@ -54,7 +54,7 @@ const nas_neuron_type nas_neuron_selfonn = {
     .summary = "a linear neuron of the powers of its inputs up to order Q",
     .citation =
         "S. Kiranyaz et al., Self-organized operational neural networks with generative neurons, Neural Networks 140, "
-        "2021; super: S. Kiranyaz et al., Super neurons, arXiv:2109.01594",
+        "2021; super: S. Kiranyaz et al., Super neurons, IEEE TETCI 8, 2024, arXiv:2109.01594",
     .formula = "y = b + sum_{q=1..Q} W_q x^q; super: x_c moved by (s_c, t_c) pixels first, bilinear",
     .count = "out (Q in + 1), super: + 2 for each input channel",
     .work = "out Q in + (Q - 1) in",
