@@ -2,6 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "train/kernels/kernels.h"
 
 #include "train/dnnl_library.h"
 
@@ -148,6 +151,7 @@ static dnnl_status_t build(nas_conv *c, const nas_site *site, const nas_conv_opt
 }
 
 bool nas_conv_has_bf16(void) {
+  if (strcmp(nas_kernels_name(), "avx512") != 0) return false;
   if (nas_dnnl_load(NULL) != NAS_OK) return false;
   unsigned isa = (unsigned)nas_dnnl.get_effective_cpu_isa(), wanted = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
   return (isa & wanted) == wanted;

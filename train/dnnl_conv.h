@@ -14,7 +14,7 @@ typedef struct nas_conv_options {
 } nas_conv_options;
 
 nas_status nas_conv_new(const nas_site *site, const nas_conv_options *options, nas_conv **out, nas_err *err);
-/* True where the CPU multiplies bf16 numbers itself. */
+/* True where the CPU multiplies bf16 numbers itself and NASCENT_CPU allows what that takes. */
 bool nas_conv_has_bf16(void);
 void nas_conv_free(nas_conv *c);
 

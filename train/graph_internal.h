@@ -37,6 +37,10 @@ struct nas_model {
 };
 static inline int64_t nas_dtype_size(nas_dtype t) { return t == NAS_F64 ? 8 : 4; }
 
+/* An arena of at least `bytes`, *got of them, with any content: the one that was given back last, if that is not much
+ * larger, or else a new one. NULL when there is no memory. One is kept for the life of the process. */
+void *nas_arena_take(int64_t bytes, int64_t *got);
+void nas_arena_give(void *memory, int64_t bytes);
 /* 64-byte aligned, zeroed memory; NULL when there is none. n may be 0. Free with free. */
 void *nas_aligned_new(int64_t bytes);
 #endif

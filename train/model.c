@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,34 @@ void *nas_aligned_new(int64_t bytes) {
   if (size >= 2 * huge) madvise(memory, size / huge * huge, MADV_HUGEPAGE);
   memset(memory, 0, size);
   return memory;
+}
+
+/* The last arena given back, so that the next trial of the same shape need not have its pages made again. */
+static struct {
+  pthread_mutex_t lock;
+  void *memory;
+  int64_t bytes;
+} spare = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void *nas_arena_take(int64_t bytes, int64_t *got) {
+  pthread_mutex_lock(&spare.lock);
+  void *memory = spare.memory;
+  *got = spare.bytes;
+  spare.memory = NULL;
+  pthread_mutex_unlock(&spare.lock);
+  if (memory && *got >= bytes && *got - bytes <= bytes / 8) return memory;
+  free(memory); /* before the new one is made: the two may not fit together */
+  *got = bytes;
+  return nas_aligned_new(bytes);
+}
+
+void nas_arena_give(void *memory, int64_t bytes) {
+  pthread_mutex_lock(&spare.lock);
+  void *other = spare.memory;
+  spare.memory = memory;
+  spare.bytes = bytes;
+  pthread_mutex_unlock(&spare.lock);
+  free(other);
 }
 
 static nas_status add_tensors(nas_model *m, nas_value v, nas_err *err) {
@@ -81,7 +110,7 @@ void nas_model_free(nas_model *m) {
   free(m->params);
   free(m->grads);
   free(m->states);
-  free(m->arena);
+  if (m->arena) nas_arena_give(m->arena, m->arena_bytes);
   free(m);
 }
 

@@ -155,11 +155,12 @@ static nas_status allocate(nas_plan *p, nas_err *err) {
     if (!p->kept_states) return nas_fail_memory(err, "a plan's running statistics");
   }
   if (!m->arena || m->arena_bytes < p->arena_bytes) {
-    void *arena = nas_aligned_new(p->arena_bytes);
+    int64_t bytes;
+    void *arena = nas_arena_take(p->arena_bytes, &bytes);
     if (!arena) return nas_fail_memory(err, "a plan's arena");
     free(m->arena);
     m->arena = arena;
-    m->arena_bytes = p->arena_bytes;
+    m->arena_bytes = bytes;
   }
   return NAS_OK;
 }

@@ -179,13 +179,14 @@ static nas_status note_recomputed(training *t, nas_err *err) {
   return most > 0 ? nas_result_set_metric(t->result, "recomputed", most, err) : NAS_OK;
 }
 
-/* Neighbouring tensors that decay alike are one run. */
+/* Neighbouring trainable tensors that decay alike are one run. */
 static nas_status make_runs(training *t, nas_err *err) {
   size_t n;
   const nas_tensor_info *tensors = nas_model_tensors(t->model, &n);
   t->runs = calloc(n + 1, sizeof *t->runs);
   if (!t->runs) return nas_fail_memory(err, "the list of parameters");
   for (size_t i = 0; i < n; i++) {
+    if (tensors[i].running) continue; /* its place is in the other array */
     nas_optimiser_run *last = t->n_runs ? &t->runs[t->n_runs - 1] : NULL;
     if (last && last->decay == tensors[i].decay && last->offset + last->count == tensors[i].offset)
       last->count += tensors[i].count;

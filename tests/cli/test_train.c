@@ -134,6 +134,9 @@ static void failures_have_their_exit_status(void **state) {
   assert_int_equal(nas_run(&out, NULL, "NASCENT_CPU=avx3 " TRAIN "2>&1", nas_program()), 2);
   assert_non_null(strstr(out, "NASCENT_CPU: no instruction set 'avx3'"));
   free(out);
+  assert_int_equal(nas_run(&out, NULL, "NASCENT_CPU=baseline " TRAIN "-o precision=bf16 2>&1", nas_program()), 2);
+  assert_non_null(strstr(out, "precision is bf16, which this CPU does not multiply itself; set precision=f32"));
+  free(out);
   /* A training that is refused prints no heading. */
   assert_int_equal(train("--memory 100KiB", &out, NULL), 1);
   assert_string_equal(out, "");

@@ -4,6 +4,7 @@
 
 #include "engine_check.h"
 #include "train/dnnl_conv.h"
+#include "train/graph_internal.h"
 #include "train/op.h"
 
 enum { CONV3, CONV1, POOL, SKIP, NONE };
@@ -448,6 +449,28 @@ static void plans_share_one_arena(void **state) {
   nas_graph_free(g);
 }
 
+/* The next model of the same shape gets the arena of the last one, whatever is left in it; a small one does not. */
+static void arenas_are_used_again(void **state) {
+  (void)state;
+  nas_value out;
+  nas_graph *g = network(cells[4], 8, 8, &out);
+  const nas_plan_options options = {.batch = 8, .mode = NAS_TRAIN}, few = {.batch = 1, .mode = NAS_TRAIN};
+  engine e = engine_new(g, out, NAS_F32, options);
+  double loss = nas_plan_forward(e.plan, 1, 1).loss;
+  const void *arena = e.model->arena;
+  int64_t bytes = e.model->arena_bytes;
+  memset(e.model->arena, 0x7e, (size_t)bytes);
+  engine_free(&e);
+  e = engine_new(g, out, NAS_F32, options);
+  assert_ptr_equal(e.model->arena, arena);
+  assert_true(loss == nas_plan_forward(e.plan, 1, 1).loss);
+  engine_free(&e);
+  e = engine_new(g, out, NAS_F32, few);
+  assert_true(e.model->arena_bytes < bytes);
+  engine_free(&e);
+  nas_graph_free(g);
+}
+
 static void evaluation_uses_running_statistics(void **state) {
   (void)state;
   nas_graph *g;
@@ -476,5 +499,5 @@ NAS_SUITE(Plan, NAS_CASE(fast_plan_equals_the_plain_one_in_double), NAS_CASE(bf1
           NAS_CASE(two_runs_give_the_same_bits), NAS_CASE(initial_weights_follow_names_and_seed),
           NAS_CASE(dead_edges_cost_nothing), NAS_CASE(network_of_zeros_still_learns_its_bias),
           NAS_CASE(peak_is_what_was_measured_and_limits_hold), NAS_CASE(recomputation_keeps_limits_and_bits),
-          NAS_CASE(large_plans_come_down), NAS_CASE(plans_share_one_arena),
+          NAS_CASE(large_plans_come_down), NAS_CASE(plans_share_one_arena), NAS_CASE(arenas_are_used_again),
           NAS_CASE(evaluation_uses_running_statistics))

@@ -570,6 +570,50 @@ static void time_limit_ends_as_timeout(void **state) {
 #endif
 #endif
 
+/* What a step of Nesterov's momentum makes of a model of its own; every number moves once. */
+static nas_status compare_with_step(void *arg, nas_model *trained, nas_err *err) {
+  const nas_train_job *job = arg;
+  nas_graph *g;
+  nas_model *m;
+  nas_plan *p;
+  uint32_t order[75];
+  nas_plan_options options = {.batch = 75, .mode = NAS_TRAIN};
+  NAS_TRY(nas_graph_from_net(job->net, &g, err));
+  NAS_TRY(nas_model_new(g, NAS_F32, &m, err));
+  NAS_TRY(nas_model_init(m, job->seed, err));
+  NAS_TRY(nas_plan_new(m, &options, &p, err));
+  memcpy(order, job->data->train, sizeof order);
+  nas_rng_shuffle(nas_rng_make(job->seed, 0, NAS_STREAM_SHUFFLE), 0, order, 75);
+  nas_dataset_batch(job->data, order, 75, NULL, job->seed, 0, nas_plan_input(p), nas_plan_labels(p));
+  nas_plan_forward(p, job->seed, 0);
+  nas_plan_backward(p);
+  const float *before = nas_model_param_data(m), *grad = nas_model_grad_data(m), *after = nas_model_param_data(trained);
+  for (int64_t i = 0; i < nas_model_params(m); i++) {
+    double slope = (double)grad[i] + job->recipe->weight_decay * (double)before[i];
+    double wanted = (double)before[i] - job->recipe->lr * (1 + job->recipe->momentum) * slope;
+    if (!(fabs((double)after[i] - wanted) <= 1e-6))
+      fail_msg("number %d is %g, not %g", (int)i, (double)after[i], wanted);
+  }
+  nas_plan_free(p);
+  nas_model_free(m);
+  nas_graph_free(g);
+  return NAS_OK;
+}
+
+static void one_step_moves_every_number_once(void **state) {
+  (void)state;
+  nas_dataset *data = open_shapes();
+  nas_net *net = conv_net();
+  nas_recipe recipe = recipe_of("nas-bench-201", "epochs=1\nbatch=75\nflip=false\ncrop=0\n");
+  nas_train_job job = {.net = net, .data = data, .recipe = &recipe, .seed = 3, .on_model = compare_with_step};
+  nas_result result;
+  job.arg = &job;
+  assert_ok(nas_train(&job, &result, nas_test_err()));
+  nas_result_free(&result);
+  nas_net_free(net);
+  nas_dataset_close(data);
+}
+
 static void refused_allocation_ends_as_out_of_memory(void **state) {
   (void)state;
 #ifdef SANITIZED
@@ -624,5 +668,5 @@ NAS_SUITE(Trainer, NAS_CASE(equals_softmax_regression_by_hand), NAS_CASE(learns_
           NAS_CASE(stopped_anywhere_it_ends_with_the_same_bits), NAS_CASE(finished_checkpoint_gives_the_curve_at_once),
           NAS_CASE(foreign_and_damaged_checkpoints_are_errors), NAS_CASE(overflow_ends_as_diverged),
           NAS_CASE(memory_limit_is_exact), NAS_CASE(recomputation_trains_to_the_same_curve),
-          NAS_CASE(time_limit_ends_as_timeout), NAS_CASE(refused_allocation_ends_as_out_of_memory),
-          NAS_CASE(mismatched_parts_are_errors))
+          NAS_CASE(time_limit_ends_as_timeout), NAS_CASE(one_step_moves_every_number_once),
+          NAS_CASE(refused_allocation_ends_as_out_of_memory), NAS_CASE(mismatched_parts_are_errors))

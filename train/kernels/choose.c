@@ -42,18 +42,20 @@ static int first_allowed(const char *wanted) {
   return i;
 }
 
-static const nas_kernel_set *choose(void) {
+static int chosen_level(void) {
   int i = first_allowed(getenv("NASCENT_CPU"));
   if (i == LEVELS) i = 0; /* nas_kernels_check has said so */
   while (!levels[i].is_here()) i++;
-  return levels[i].kernels;
+  return i;
 }
+
+const char *nas_kernels_name(void) { return levels[chosen_level()].name; }
 
 const nas_kernel_set *nas_kernels(void) {
   static const nas_kernel_set *chosen;
   const nas_kernel_set *found = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
   if (!found) {
-    found = choose(); /* the same in every thread */
+    found = levels[chosen_level()].kernels; /* the same in every thread */
     __atomic_store_n(&chosen, found, __ATOMIC_RELAXED);
   }
   return found;

@@ -170,6 +170,8 @@ typedef struct nas_kernel_set {
 } nas_kernel_set;
 
 const nas_kernel_set *nas_kernels(void);
+/* avx512, avx2 or baseline: what this CPU has and NASCENT_CPU allows. */
+const char *nas_kernels_name(void);
 /* UNKNOWN_NAME when NASCENT_CPU names none. */
 nas_status nas_kernels_check(nas_err *err);
 #endif
