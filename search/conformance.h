@@ -13,7 +13,7 @@ typedef struct nas_conformance {
 enum {
   NAS_CONFORMANCE_CHECKS = 8,
   NAS_CONFORMANCE_ASKS = 200, /* of a run, as `nascent strategy check` makes it */
-  NAS_CONFORMANCE_BRIEF = 60  /* enough for every model to be fitted and used: for builds that are slow */
+  NAS_CONFORMANCE_BRIEF = 30  /* enough for every model to be fitted and used: for builds that are slow */
 };
 
 /* Runs all checks on a strategy with these options (NULL: its defaults) in a space. One that consults something outside
