@@ -146,6 +146,11 @@ static void fast_and_reference_agree_on_odd_channels(void **state) {
       t.attrs.out = c;
       t.attrs.groups = c; /* depthwise */
       if ((*op)->traits & NAS_OP_CONV) compare(*op, &t, NAS_TRAIN);
+      if (strcmp((*op)->name, "avg_pool") != 0) continue;
+      for (int32_t size = 2; size <= 3; size++) { /* windows that neither overlap nor leave the image */
+        trial tiles = {{c, 2 * size, 3 * size}, {.kernel_h = size, .kernel_w = size, .stride = size}, 3};
+        compare(*op, &tiles, NAS_TRAIN);
+      }
     }
 }
 
