@@ -164,10 +164,11 @@ static nas_status one_step(const settings *s, run *r, int64_t epoch, int64_t ste
     for (int64_t i = 0; i < numbers; i++) ((double *)nas_plan_input(p))[i] = (double)x[i];
   else memcpy(nas_plan_input(p), x, (size_t)numbers * sizeof *x);
   double lr = nas_recipe_lr(&r->recipe, epoch, step, steps);
-  nas_loss loss = nas_plan_forward(p, (uint64_t)s->seed, (uint64_t)(epoch * steps + step));
+  int64_t nth = epoch * steps + step;
+  nas_loss loss = nas_plan_forward(p, (uint64_t)s->seed, (uint64_t)nth);
   nas_plan_backward(p);
   update(r, lr);
-  printf("step %lld %lld %.17g %.17g\n", (long long)(epoch * steps + step + 1), (long long)n, lr, loss.loss);
+  printf("step %lld %lld %.17g %.17g\n", (long long)nth + 1, (long long)n, lr, loss.loss);
   fwrite(x, sizeof *x, (size_t)numbers, stdout);
   fwrite(nas_plan_labels(p), sizeof(int32_t), (size_t)n, stdout);
   free(x);
