@@ -56,7 +56,7 @@ static void a_long_training_that_crashes_leaves_a_backtrace(void **state) {
   const char *cause = rows[0].result.cause.msg;
   assert_int_equal(rows[0].result.outcome, NAS_OUTCOME_CRASHED);
   assert_int_equal(rows[0].attempt, 2);
-  if (!strstr(cause, "SIGSEGV") || !strstr(cause, "backtrace: 0x")) fail_msg("cause: %s", cause);
+  if (!strstr(cause, "SIGSEGV") || !strstr(cause, "backtrace: ")) fail_msg("cause: %s", cause);
   nas_db_trials_free(rows, n);
   char *log;
   assert_int_equal(nas_run(&log, NULL, "cd '%s' && '%s' log c.db 1", nas_test_folder(), nas_program()), 0);
@@ -71,14 +71,14 @@ static void a_long_training_that_is_stopped_goes_on_from_its_checkpoint(void **s
       "evaluator: {name: train, checkpoint-every: 0}\nstrategy: random\nbudget: {trials: 1}\nname: c\n"
       "run: {snapshot: 0, log: logs}\n";
   nas_runs_write_train("c", more);
-  assert_int_equal(nas_runs_search(0, "", "c", "whole", "-o recipe.epochs=1000 -o run.log=other", NULL), 0);
-  pid_t session = nas_runs_start(0, "", "c", "c", "-o recipe.epochs=1000");
+  assert_int_equal(nas_runs_search(0, "", "c", "whole", "-o recipe.epochs=4000 -o run.log=other", NULL), 0);
+  pid_t session = nas_runs_start(0, "", "c", "c", "-o recipe.epochs=4000");
   int64_t reached = await_epoch("c", 5);
   assert_int_equal(nas_run(NULL, NULL, "pkill -TERM -o -s %ld -x nascent", (long)session), 0);
   assert_int_equal(nas_runs_wait(session, 120), 75);
   assert_int_equal(
       nas_run(NULL, NULL, "cd '%s' && ls c.db.checkpoints | grep -q . && mv logs first", nas_test_folder()), 0);
-  assert_int_equal(nas_runs_search(0, "", "c", "c", "--resume -o recipe.epochs=1000", NULL), 0);
+  assert_int_equal(nas_runs_search(0, "", "c", "c", "--resume -o recipe.epochs=4000", NULL), 0);
   char *whole = nas_runs_table("whole"), *pieces = nas_runs_table("c");
   assert_string_equal(whole, pieces);
   size_t n;
