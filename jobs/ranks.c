@@ -1,10 +1,12 @@
 #include "jobs/ranks.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/library.h"
@@ -73,11 +75,37 @@ nas_status nas_ranks_load(nas_err *err) {
   return NAS_OK;
 }
 
+/* A rank that is killed while MPI starts leaves the others waiting in there for ever; recovery does not reach that far.
+ * They give up, and whoever started the run starts it again. */
+enum { START_SECONDS = 120 };
+
+static void give_up(int number) {
+  (void)number;
+  static const char text[] =
+      "nascent: MPI: the ranks did not meet in time; did one die as it began? Run with --resume\n";
+  ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+  (void)n;
+  _exit(1);
+}
+
+static void limit_start(void) {
+  const char *text = getenv(NAS_START_VARIABLE);
+  const unsigned long seconds = text ? strtoul(text, NULL, 10) : 0;
+  signal(SIGALRM, give_up);
+  alarm(seconds > 0 && seconds < 86400 ? (unsigned)seconds : START_SECONDS);
+}
+
+static void end_limit(void) {
+  alarm(0);
+  signal(SIGALRM, SIG_DFL);
+}
+
 nas_status nas_ranks_open(nas_ranks *r, nas_err *err) {
   /* Copying between processes needs a privilege that containers withhold; Open MPI would warn once per job. */
   setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
   *r = (nas_ranks){.size = 1, .nap = shortest_nap};
   NAS_TRY(nas_ranks_load(err));
+  limit_start();
   if (!mpi->start(&r->rank, &r->size))
     return nas_fail(err, NAS_E_UNSUPPORTED, "MPI", "cannot start; run without mpirun to use one process");
   return NAS_OK;
@@ -127,6 +155,7 @@ nas_status nas_ranks_agree(nas_ranks *r, nas_status status, bool *failed, nas_er
   int mine = status == NAS_OK ? r->size : r->rank, first = r->size;
   nas_mpi_request request;
   if (mpi->least(&mine, &first, &request)) finish(r, &request);
+  end_limit(); /* all are here */
   *failed = first < r->size;
   if (!*failed || first == 0) return r->rank == 0 ? status : NAS_OK;
   nas_err theirs = {0};

@@ -30,7 +30,11 @@ typedef struct nas_ranks {
 
 /* Loads the module that calls MPI, as opening does by itself. Error: UNSUPPORTED where it, or MPI, is missing. */
 nas_status nas_ranks_load(nas_err *err);
-/* Starts MPI (once per process) and ends it. Closing waits for the other ranks, unless some were lost. */
+/* How many seconds (default 120) the ranks have from opening until they agree; a process whose ranks do not meet by
+ * then ends with status 1. */
+#define NAS_START_VARIABLE "NASCENT_START_SECONDS"
+/* Starts MPI (once per process) and ends it. nas_ranks_agree comes next. Closing waits for the other ranks, unless some
+ * were lost. */
 nas_status nas_ranks_open(nas_ranks *r, nas_err *err);
 void nas_ranks_close(nas_ranks *r);
 

@@ -14,10 +14,12 @@
 #include "base/progress.h"
 #include "bench-db/bench-db.h"
 #include "jobs/heartbeat.h"
+#include "jobs/ranks.h"
 #include "jobs/stop_signal.h"
 
 static const double first_delay = 1, longest_delay = 60;
 static const double start_seconds = 300; /* a run may read its data for so long before its first heartbeat */
+static const double ranks_seconds = 30;  /* ... and its ranks have at least so long to find each other */
 static const double look_seconds = 0.1;
 enum { ARGUMENTS_MAX = 400 };
 
@@ -74,6 +76,9 @@ static nas_status start(supervisor *s, nas_err *err) {
   if (s->job < 0) return nas_fail_errno(err, errno, "mpirun", "cannot start");
   if (s->job > 0) return NAS_OK;
   setsid();
+  char seconds[24];
+  nas_text_put(seconds, sizeof seconds, "%.0f", fmax(ranks_seconds, s->o->silence));
+  setenv(NAS_START_VARIABLE, seconds, 0);
   execvp(argv[0], (char *const *)(uintptr_t)argv);
   _exit(127);
 }

@@ -381,6 +381,21 @@ static void a_waiting_rank_is_thin(void **state) {
   assert_in_range(after - before, 0, 8); /* of 400 ticks: 2 % */
 }
 
+/* As if one were killed while MPI starts. */
+static void a_rank_that_never_comes_is_not_waited_for(void **state) {
+  (void)state;
+  nas_runs_mpi_or_skip();
+  nas_runs_write_noop("c", "strategy: random\nbudget: {trials: 5}\n");
+  char *text;
+  int code = nas_run(NULL, &text,
+                     "cd '%s' && NASCENT_START_SECONDS=2 mpirun --oversubscribe --bind-to none -n 1 '%s' search c.yaml "
+                     "--db c.db -q : -n 1 sleep 60",
+                     nas_test_folder(), nas_program());
+  assert_int_equal(code, 1);
+  assert_one_line(text, "the ranks did not meet in time");
+  free(text);
+}
+
 NAS_SUITE(Campaign, NAS_CASE(trains_and_records_alone), NAS_CASE(a_repeated_architecture_gets_the_next_seed),
           NAS_CASE(ends_by_epochs_and_by_seconds), NAS_CASE(resuming_a_finished_campaign_does_nothing),
           NAS_CASE(one_table_takes_a_second_campaign_after_the_first_has_finished),
@@ -392,4 +407,5 @@ NAS_SUITE(CampaignFaults, NAS_CASE(a_crash_is_tried_twice_and_recorded), NAS_CAS
           NAS_CASE(processes_are_replaced_after_their_share))
 NAS_SUITE(CampaignRanks, NAS_CASE(the_table_does_not_depend_on_the_number_of_ranks), NAS_CASE(every_worker_takes_part),
           NAS_CASE(failures_over_ranks_are_recorded_too), NAS_CASE(mistakes_are_told_once),
-          NAS_CASE(the_failure_of_one_rank_ends_the_job), NAS_CASE(a_waiting_rank_is_thin))
+          NAS_CASE(the_failure_of_one_rank_ends_the_job), NAS_CASE(a_rank_that_never_comes_is_not_waited_for),
+          NAS_CASE(a_waiting_rank_is_thin))
