@@ -249,12 +249,13 @@ static nas_status check_exhausted(const subject *who, const nas_space *space, ch
 static nas_status check_growth(const subject *who, const nas_space *space, char *fault, size_t size, nas_err *err) {
   session s;
   nas_status status = begin(&s, who, space, 1, err);
-  if (status == NAS_OK && go(&s, s.longest / 2, fault, size)) {
+  const uint64_t half = s.longest / 2;
+  if (status == NAS_OK && go(&s, half, fault, size)) {
     struct mallinfo2 before = mallinfo2();
     if (!s.exhausted && go(&s, s.longest, fault, size)) {
       struct mallinfo2 after = mallinfo2();
-      double each = ((double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd)) /
-                    (double)(s.longest / 2);
+      double each =
+          ((double)(after.uordblks + after.hblkhd) - (double)(before.uordblks + before.hblkhd)) / (double)half;
       if (each > GROWTH_BYTES) nas_text_put(fault, size, "memory grows by %.0f bytes a trial", each);
     }
   }
