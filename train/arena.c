@@ -65,7 +65,7 @@ void nas_plan_visit(const nas_plan *p, nas_instruction instruction, nas_visitor 
 static void find_lives(nas_plan *p) {
   p->traffic = 0;
   for (int32_t i = 0; i < p->n_buffers; i++) p->buffers[i].life = p->buffers[i].again = (nas_life){0, -1};
-  const nas_chain *chain = p->chains, *end = p->n_chains ? chain + p->n_chains : chain;
+  const nas_chain *chain = p->chains, *end = nas_plan_chains_end(p);
   for (int32_t i = 0; i < p->n_program; i++) {
     while (chain < end && i >= chain->first + chain->n) chain++;
     bool inside = chain < end && i >= chain->first;

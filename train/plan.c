@@ -226,7 +226,7 @@ void *nas_plan_input(nas_plan *p) { return p->input; }
 int32_t *nas_plan_labels(nas_plan *p) { return p->labels; }
 
 static void run(nas_plan *p, int32_t first, int32_t last) {
-  const nas_chain *chain = p->chains, *end = p->n_chains ? chain + p->n_chains : chain;
+  const nas_chain *chain = p->chains, *end = nas_plan_chains_end(p);
   for (int32_t i = first; i < last; i++) {
     while (chain < end && chain->first < i) chain++;
     if (chain < end && chain->first == i) {

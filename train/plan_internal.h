@@ -92,6 +92,10 @@ int64_t nas_plan_bytes(const nas_plan *p);
 
 typedef enum nas_access { NAS_READ, NAS_WRITE, NAS_SCRATCH } nas_access;
 typedef void (*nas_visitor)(void *arg, int32_t buffer, nas_access access);
+/* Behind the last chain; the beginning where there are none (a sum with a null pointer is undefined). */
+static inline const nas_chain *nas_plan_chains_end(const nas_plan *p) {
+  return p->n_chains ? p->chains + p->n_chains : p->chains;
+}
 /* Shows every buffer that an instruction touches; one that is read and written is shown as either or both. */
 void nas_plan_visit(const nas_plan *p, nas_instruction instruction, nas_visitor see, void *arg);
 /* Lifetimes and offsets; sets arena_bytes. */

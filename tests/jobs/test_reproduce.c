@@ -37,6 +37,18 @@ static void any_row_comes_out_the_same(void **state) {
   }
 }
 
+/* The last byte of trial 2's valid_loss of an epoch: one unit in the last place. */
+static void doctor_valid_loss(int epoch) {
+  char sql[512];
+  snprintf(sql, sizeof sql,
+           "UPDATE learning_curve SET data = cast(substr(data, 1, k - 1) || "
+           "iif(substr(data, k, 1) = x'05', x'06', x'05') || substr(data, k + 1) AS BLOB) "
+           "FROM (SELECT cast(substr(data, 69, 8) AS INTEGER) + %d * cast(substr(data, 66, 1) AS INTEGER) AS k "
+           "FROM learning_curve WHERE trial = 2) WHERE trial = 2",
+           epoch);
+  doctor_table(sql);
+}
+
 static void expect_verdict(int status, const char *part, const char *more) {
   char *out = NULL;
   int got = nas_run(&out, NULL, "'%s' db verify '%s' %s -q", nas_program(), nas_runs_path("c.db"), more);
@@ -62,11 +74,8 @@ static void verify_counts_and_trains_again(void **state) {
   doctor_table(
       "UPDATE trial SET macs = macs / 2 WHERE id = 2;"
       "UPDATE metric SET value = value / 2 WHERE trial = 2 AND name = 'macs'");
-  /* The first epoch's valid_loss by one unit in the last place: no sum, reference or range shows it. */
-  doctor_table(
-      "UPDATE learning_curve SET data = cast(substr(data, 1, k - 1) || iif(substr(data, k, 1) = x'05', x'06', x'05') "
-      "|| substr(data, k + 1) AS BLOB) FROM (SELECT cast(substr(data, 69, 8) AS INTEGER) + cast(substr(data, 66, 1) AS "
-      "INTEGER) AS k FROM learning_curve WHERE trial = 2) WHERE trial = 2");
+  /* One unit in the last place: no sum, reference or range shows it. */
+  doctor_valid_loss(1);
   expect_verdict(0, "sound: 20 checks", "");
   expect_verdict(1, "trial 2 does not reproduce", "--reproduce 2");
 }
@@ -74,13 +83,7 @@ static void verify_counts_and_trains_again(void **state) {
 static void a_doctored_row_is_named_with_its_epoch(void **state) {
   (void)state;
   campaign("strategy: random\nbudget: {trials: 3}\n");
-  /* The last byte of the number of epoch 2 in the column of valid_loss: one unit in the last place. */
-  doctor_table(
-      "UPDATE learning_curve SET data = cast(substr(data, 1, k - 1) || iif(substr(data, k, 1) = x'05', x'06', x'05') "
-      "|| "
-      "substr(data, k + 1) AS BLOB) FROM (SELECT cast(substr(data, 69, 8) AS INTEGER) + 2 * cast(substr(data, 66, 1) "
-      "AS "
-      "INTEGER) AS k FROM learning_curve WHERE trial = 2) WHERE trial = 2");
+  doctor_valid_loss(2);
   expect("2", 1, "differs first in epoch 2: valid_loss was");
   assert_int_equal(reproduce("1", NULL, NULL), 0);
   doctor_table("UPDATE trial SET epochs = 1 WHERE id = 3");

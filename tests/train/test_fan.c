@@ -47,17 +47,22 @@ static nas_graph *cell(nas_shape image, int32_t wide, nas_value *out) {
   return g;
 }
 
-static void compare_within(nas_shape image, int32_t batch, int32_t wide, double bound) {
-  nas_value out;
-  nas_graph *g = cell(image, wide, &out);
-  char what[120];
-  snprintf(what, sizeof what, "cell of %dx%dx%d, batch %d, kernel %d", image.c, image.h, image.w, batch, wide);
+/* The fast plan against the plain one; frees the graph. */
+static void check_and_free(nas_graph *g, nas_value out, int32_t batch, double bound, const char *what) {
   engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch});
   engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
   engine_check_same(&fast, &plain, bound, what);
   engine_free(&fast);
   engine_free(&plain);
   nas_graph_free(g);
+}
+
+static void compare_within(nas_shape image, int32_t batch, int32_t wide, double bound) {
+  nas_value out;
+  nas_graph *g = cell(image, wide, &out);
+  char what[120];
+  snprintf(what, sizeof what, "cell of %dx%dx%d, batch %d, kernel %d", image.c, image.h, image.w, batch, wide);
+  check_and_free(g, out, batch, bound, what);
 }
 
 static void compare(nas_shape image, int32_t batch, int32_t wide) { compare_within(image, batch, wide, BOUND); }
@@ -105,12 +110,7 @@ static void compare_halving(nas_shape image, int32_t outs, int32_t batch) {
   assert_ok(nas_graph_set_output(g, out, nas_test_err()));
   char what[120];
   snprintf(what, sizeof what, "halving of %dx%dx%d to %d, batch %d", image.c, image.h, image.w, outs, batch);
-  engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch});
-  engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
-  engine_check_same(&fast, &plain, BOUND, what);
-  engine_free(&fast);
-  engine_free(&plain);
-  nas_graph_free(g);
+  check_and_free(g, out, batch, BOUND, what);
 }
 
 static void halving_convolutions_equal_the_plain_kernels(void **state) {
