@@ -43,16 +43,15 @@ static nas_status compare_with_recorded(nas_coordinator *c, int worker, const na
              strcmp(row->arch, m->arch) == 0 && row->finished;
   bool same = r->outcome == m->result.outcome && r->n_epochs == m->result.n_epochs;
   for (size_t i = 0; same && i < r->n_epochs; i++) same = nas_epoch_same(&r->epochs[i], &m->result.epochs[i]);
-  nas_open_trial named = {.id = row->id};
   if (its && !same) {
     c->summary->conflicts++;
-    NAS_TRY(nas_coordinator_note(c, "conflict", NULL, worker, err,
-                                 "trial %lld: attempt %d on rank %d ended otherwise than what is recorded",
-                                 (long long)named.id, m->attempt, worker));
+    status = nas_coordinator_note(c, "conflict", NULL, worker, err,
+                                  "trial %lld: attempt %d on rank %d ended otherwise than what is recorded",
+                                  (long long)row->id, m->attempt, worker);
   } else if (its && m->attempt != row->attempt) {
     c->summary->same++;
     status = nas_coordinator_note(c, "same", NULL, worker, err,
-                                  "trial %lld: attempt %d on rank %d ended like what is recorded", (long long)named.id,
+                                  "trial %lld: attempt %d on rank %d ended like what is recorded", (long long)row->id,
                                   m->attempt, worker);
   }
   nas_db_trial_free(row);
