@@ -106,6 +106,7 @@ static nas_status spawn(zygote_process *z, nas_err *err) {
 static void copy_tail(const zygote_process *z, char *out, size_t size) {
   size_t n = z->n_tail, from = n > size - 1 ? n - (size - 1) : 0;
   while (n > from && (z->tail[n - 1] == '\n' || z->tail[n - 1] == '\0')) n--;
+  while (from < n && z->tail[from] == '\n') from++;
   size_t k = 0;
   for (size_t i = from; i < n; i++) {
     unsigned char b = (unsigned char)z->tail[i];

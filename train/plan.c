@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/doing.h"
 #include "base/str.h"
 #include "train/chain.h"
 #include "train/dnnl_conv.h"
@@ -225,20 +226,30 @@ int32_t nas_plan_operations(const nas_plan *p) {
 void *nas_plan_input(nas_plan *p) { return p->input; }
 int32_t *nas_plan_labels(nas_plan *p) { return p->labels; }
 
+/* What the words of a crash call a step; what the planner put in has no label. */
+static const char *name_of(const nas_plan *p, const nas_step *s) {
+  if (s->node == NAS_NO_VALUE) return s->fan ? "a fan of convolutions" : "a node's sum";
+  const nas_node *node = &p->model->graph->nodes[s->node];
+  return node->label[0] ? node->label : node->op->name;
+}
+
 static void run(nas_plan *p, int32_t first, int32_t last) {
   const nas_chain *chain = p->chains, *end = nas_plan_chains_end(p);
   for (int32_t i = first; i < last; i++) {
     while (chain < end && chain->first < i) chain++;
     if (chain < end && chain->first == i) {
+      nas_doing_set(p->program[i].backward ? "backward pass" : "forward pass", "a chain of elementwise operations");
       nas_plan_run_chain(p, chain);
       i += chain->n - 1;
       continue;
     }
     nas_step *s = &p->steps[p->program[i].step];
     bool backward = p->program[i].backward;
+    nas_doing_set(backward ? "backward pass" : "forward pass", name_of(p, s));
     s->call.scratch = nas_plan_address(p, backward ? s->backward_scratch : s->forward_scratch);
     (backward ? s->kernel->backward : s->kernel->forward)(&s->call);
   }
+  nas_doing_set(NULL, NULL);
 }
 
 nas_loss nas_plan_forward(nas_plan *p, uint64_t seed, uint64_t step) {

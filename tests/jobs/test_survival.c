@@ -37,7 +37,8 @@ static int64_t await_epoch(const char *db, int64_t epoch) {
   return reached;
 }
 
-/* Both attempts are killed while they train: the cause says where they were. */
+/* Both attempts are killed while they train: the cause says where they were, by name where the signal met a step of the
+ * network. The backtrace may end at once, in code that oneDNN made and the unwinder cannot pass. */
 static void a_long_training_that_crashes_leaves_a_backtrace(void **state) {
   (void)state;
   if (nas_run(NULL, NULL, "command -v pkill") != 0) nas_skip("no pkill");
@@ -60,7 +61,7 @@ static void a_long_training_that_crashes_leaves_a_backtrace(void **state) {
   nas_db_trials_free(rows, n);
   char *log;
   assert_int_equal(nas_run(&log, NULL, "cd '%s' && '%s' log c.db 1", nas_test_folder(), nas_program()), 0);
-  if (!strstr(log, "nas_evaluate")) fail_msg("no function of ours in %s", log);
+  if (!strstr(log, "ward pass at ") && !strstr(log, "nas_")) fail_msg("neither step nor function of ours in %s", log);
   free(log);
 }
 

@@ -1,0 +1,5 @@
+#include "base/doing.h"
+
+#include <stddef.h>
+
+volatile nas_doing nas_doing_now = {NULL, NULL};
