@@ -1,17 +1,22 @@
 #ifdef REAL
-/* Loss of one image; adds to *correct. */
+/* Loss of one image; adds to *correct. The gradient holds the exponentials until their sum is known: they take most of
+ * the time. */
 static double FN(image)(const REAL *logits, int32_t label, int32_t classes, double smoothing, double share,
                         REAL *gradient, int32_t *correct) {
   int32_t best = 0;
   for (int32_t k = 1; k < classes; k++)
     if (logits[k] > logits[best]) best = k;
   double most = (double)logits[best], sum = 0, total = 0;
-  for (int32_t k = 0; k < classes; k++) sum += exp((double)logits[k] - most);
+  for (int32_t k = 0; k < classes; k++) {
+    double power = exp((double)logits[k] - most);
+    sum += power;
+    if (gradient) gradient[k] = (REAL)power;
+  }
   double log_sum = most + log(sum), even = smoothing / classes;
   for (int32_t k = 0; k < classes; k++) {
     double log_p = (double)logits[k] - log_sum, target = even + (k == label ? 1 - smoothing : 0);
     if (target != 0) total -= target * log_p;
-    if (gradient) gradient[k] = (REAL)(share * (exp(log_p) - target));
+    if (gradient) gradient[k] = (REAL)(share * ((double)gradient[k] / sum - target));
   }
   *correct += best == label;
   return total;
