@@ -18,6 +18,7 @@ typedef enum nas_stream {
   NAS_STREAM_SHAPES = 8,   /* the procedural data set */
   NAS_STREAM_NOISE = 9,    /* neuron noise */
   NAS_STREAM_POINTS = 10,  /* points and noise of the data set `function` */
+  NAS_STREAM_SPIKES = 11,  /* pixels as random spikes */
 
   NAS_STREAM_RESAMPLE = 20, /* bootstrap of repeated runs */
 } nas_stream;

@@ -1,5 +1,6 @@
 /* Networks trained on images: through nas_train, as `nascent train` does it. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +11,11 @@
 
 /* ---- networks that no space has ---- */
 
-/* One layer of LIF neurons reads the image. */
+/* One layer of LIF neurons reads the image as random spikes. */
 nas_status lif_net(nas_net *net, nas_err *err) {
   int32_t x;
-  NAS_TRY(nas_net_neuron(net, NAS_NET_INPUT, "lif", net->task.classes, 0, "steps=100\ntau=2\n", "lif", &x, err));
+  NAS_TRY(nas_net_neuron(net, NAS_NET_INPUT, "lif", net->task.classes, 0, "steps=100\ntau=2\ninput=poisson\n", "lif",
+                         &x, err));
   return nas_net_set_output(net, x, err);
 }
 
@@ -93,8 +95,12 @@ nas_status experiment_net(const experiment *e, nas_task task, nas_net **out, nas
   return status;
 }
 
+training_options trainings;
+
 /* What the trained network is asked for besides its accuracy. */
 typedef struct inspection {
+  const experiment *e;
+  uint64_t seed;
   const nas_dataset *data;
   double *figures;
   bool noise;
@@ -137,23 +143,48 @@ static nas_status inspect(void *arg, nas_model *model, nas_err *err) {
   return status;
 }
 
+static void print_epoch(void *arg, const nas_epoch *epoch) {
+  const inspection *s = arg;
+  if (trainings.curves)
+    fprintf(stderr, "%s seed %llu epoch %d: train loss %.5f, test %.2f\n", s->e->name, (unsigned long long)s->seed,
+            epoch->epoch, epoch->train_loss, epoch->test_accuracy);
+}
+
+/* The accuracy of the last epoch, and that of the best where an experiment asks for it. */
+static void read_accuracies(const experiment *e, const nas_result *r, double out[FIGURES_MAX]) {
+  const char *second = e->figures[1].name;
+  out[0] = r->epochs[r->n_epochs - 1].test_accuracy;
+  if (!second || strcmp(second, BEST_EPOCH) != 0) return;
+  out[1] = out[0];
+  for (size_t i = 0; i < r->n_epochs; i++)
+    if (r->epochs[i].test_accuracy > out[1]) out[1] = r->epochs[i].test_accuracy;
+}
+
 static nas_status train(const experiment *e, const nas_dataset *d, uint64_t seed, bool noise, double out[FIGURES_MAX],
                         nas_err *err) {
   nas_settings settings = {0};
   nas_recipe recipe;
   nas_net *net = NULL;
   nas_result result = {0};
-  inspection s = {d, out, noise};
+  inspection s = {e, seed, d, out, noise};
+  char epochs[16];
+  nas_text_put(epochs, sizeof epochs, "%d", trainings.epochs);
   nas_status status = nas_settings_parse(&settings, e->recipe, e->name, err);
+  if (status == NAS_OK && trainings.epochs) status = nas_settings_put(&settings, "epochs", epochs, "--epochs", err);
   if (status == NAS_OK) status = nas_recipe_open("quick", &settings, &recipe, err);
   if (status == NAS_OK) status = experiment_net(e, d->task, &net, err);
   if (status == NAS_OK)
-    status = nas_train(
-        &(nas_train_job){.net = net, .data = d, .recipe = &recipe, .seed = seed, .on_model = inspect, .arg = &s},
-        &result, err);
+    status = nas_train(&(nas_train_job){.net = net,
+                                        .data = d,
+                                        .recipe = &recipe,
+                                        .seed = seed,
+                                        .on_epoch = print_epoch,
+                                        .on_model = inspect,
+                                        .arg = &s},
+                       &result, err);
   if (status == NAS_OK && result.outcome != NAS_OUTCOME_OK)
     status = nas_fail(err, result.cause.code, e->name, "%s", result.cause.msg);
-  if (status == NAS_OK) out[0] = result.epochs[result.n_epochs - 1].test_accuracy;
+  if (status == NAS_OK) read_accuracies(e, &result, out);
   nas_result_free(&result);
   nas_net_free(net);
   nas_settings_free(&settings);

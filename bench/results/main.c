@@ -1,4 +1,5 @@
-/* Published results of neurons, trained anew: bench-results [--seeds N] [--data-dir DIRS] NAME... (or --list). */
+/* Published results of neurons, trained anew: bench-results [--seeds N] [--epochs N] [--data-dir DIRS] NAME... (or
+ * --list). */
 #include <math.h>
 #include <popt.h>
 #include <stdio.h>
@@ -114,13 +115,15 @@ int main(int argc, const char **argv) {
   const struct poptOption options[] = {
       {"seeds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &seeds, 0, "trainings of each experiment, 1..64", "N"},
       {"first-seed", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &first, 0, "the first seed", "N"},
+      {"epochs", 0, POPT_ARG_INT, &trainings.epochs, 0, "epochs of trainings, where not the experiment's own", "N"},
+      {"curves", 0, POPT_ARG_NONE, &trainings.curves, 0, "the accuracy of every epoch, on stderr", NULL},
       {"data-dir", 0, POPT_ARG_STRING, &data_dirs, 0, "folders with data, separated by ':'", "DIRS"},
       {"list", 0, POPT_ARG_NONE, &listed, 0, "list the experiments", NULL},
       POPT_AUTOHELP POPT_TABLEEND};
   poptContext context = poptGetContext(NULL, argc, argv, options, 0);
   poptSetOtherOptionHelp(context, "[OPTION...] NAME...   (all: every experiment)");
   int code = poptGetNextOpt(context);
-  if (code < -1 || seeds < 1 || seeds > 64 || (!listed && !poptPeekArg(context))) {
+  if (code < -1 || seeds < 1 || seeds > 64 || trainings.epochs < 0 || (!listed && !poptPeekArg(context))) {
     if (code < -1) fprintf(stderr, "%s: %s\n", poptBadOption(context, 0), poptStrerror(code));
     poptPrintUsage(context, stderr, 0);
     return 2;

@@ -6,10 +6,20 @@
 
 enum { FIGURES_MAX = 8, STAGES_MAX = 4 };
 
+/* The name of the second figure of a training whose published figure is the best of all epochs. */
+#define BEST_EPOCH "of the best epoch"
+
 /* One figure of an experiment and what was published for it. */
 typedef struct figure {
   const char *name, *published;
 } figure;
+
+/* What the command line asks of trainings: other epochs than the experiment's (0: its own), and each epoch's accuracy
+ * on stderr. */
+typedef struct training_options {
+  int epochs, curves;
+} training_options;
+extern training_options trainings;
 
 typedef struct experiment experiment;
 struct experiment {

@@ -123,6 +123,7 @@ static void have_the_work_they_say(void **state) {
               {"selfonn", "order=6\n"},
               {"s-kan", "grid=3\ngrids=4\ndegree=2\n"},
               {"ltc", "unfolds=2\n"},
+              {"lif", "input=poisson\nsteps=5\n"},
               {"aptx", "alpha=one\n"}};
   size_t n_more = sizeof more / sizeof *more, types = 0;
   while (nas_neurons()[types]) types++;
@@ -205,29 +206,76 @@ static void move_their_inputs(void **state) {
   assert_int_equal(pixels[1] - pixels[0], 6);
 }
 
-/* Parameters a hundred times as large as they begin give numbers, forwards and backwards. */
+/* Parameters a hundred times as large as they begin give numbers, forwards and backwards, under these options. */
+static void check_far_from_initialisation(const nas_neuron_type *type, const char *options, bool may_refuse) {
+  for (int wide = 0; wide < 2; wide++) {
+    bool dense = has_form(type, NAS_NEURON_DENSE) && !strstr(options, "super=true");
+    nas_graph *g;
+    nas_value value;
+    nas_attrs attrs = {.out = 6, .stride = 1, .kernel_h = dense ? 0 : 3, .kernel_w = dense ? 0 : 3, .pad = !dense};
+    snprintf(attrs.options, sizeof attrs.options, "%s", options);
+    assert_ok(nas_graph_new(dense ? (nas_shape){12, 1, 1} : (nas_shape){3, 5, 4}, &g, nas_test_err()));
+    nas_status status = nas_neuron_build(type, g, 0, &attrs, "n", &value, nas_test_err());
+    if (status != NAS_OK && may_refuse) {
+      nas_graph_free(g);
+      return;
+    }
+    assert_ok(status);
+    if (dense) assert_ok(nas_graph_set_output(g, value, nas_test_err()));
+    else value = engine_close(g, value, 3);
+    engine e = engine_new(g, value, wide ? NAS_F64 : NAS_F32, (nas_plan_options){.batch = 4, .mode = NAS_TRAIN});
+    void *params = nas_model_param_data(e.model);
+    for (int64_t i = 0; i < nas_model_params(e.model); i++) engine_set(&e, params, i, 100 * engine_get(&e, params, i));
+    nas_model_constrain(e.model);
+    double loss = engine_loss(&e);
+    engine_backward(&e);
+    if (!isfinite(loss)) fail_msg("%s with options '%s' gives %g", type->name, options, loss);
+    for (int64_t i = 0; i < nas_model_params(e.model); i++)
+      if (!isfinite(engine_get(&e, nas_model_grad_data(e.model), i)))
+        fail_msg("%s with options '%s': gradient %lld is not finite", type->name, options, (long long)i);
+    engine_free(&e);
+    nas_graph_free(g);
+  }
+}
+
+/* A type under each choice of one option, and a number at its least and at twice its default; the others at defaults.
+ */
+static void check_options_far_from_initialisation(const nas_neuron_type *type, const nas_option *option) {
+  char text[96], choices[64];
+  switch (option->type) {
+    case NAS_OPTION_CHOICE:
+      snprintf(choices, sizeof choices, "%s", option->choices);
+      for (char *rest = choices, *word; (word = strtok_r(rest, "|", &rest));) {
+        snprintf(text, sizeof text, "%s=%s\n", option->name, word);
+        check_far_from_initialisation(type, text, false);
+      }
+      break;
+    case NAS_OPTION_FLAG:
+      for (int on = 0; on < 2; on++) {
+        snprintf(text, sizeof text, "%s=%s\n", option->name, on ? "true" : "false");
+        check_far_from_initialisation(type, text, false);
+      }
+      break;
+    case NAS_OPTION_INT:
+    case NAS_OPTION_REAL:
+      for (int twice = 0; twice < 2; twice++) {
+        double value = twice ? 2 * atof(option->fallback) : option->min > -1e5 ? option->min : 2 * option->min;
+        if (value > option->max || value < option->min) continue;
+        snprintf(text, sizeof text, "%s=%.17g\n", option->name, value);
+        check_far_from_initialisation(type, text, true); /* such as a window of even side */
+      }
+      break;
+    default: break; /* texts have tests of their own */
+  }
+}
+
 static void stay_finite_far_from_initialisation(void **state) {
   (void)state;
-  for (const nas_neuron_type *const *type = nas_neurons(); *type; type++)
-    for (int wide = 0; wide < 2; wide++) {
-      nas_value value;
-      nas_graph *g =
-          has_form(*type, NAS_NEURON_DENSE) ? neuron_alone((*type)->name, 12, 6, &value) : neuron_conv(*type, &value);
-      nas_plan_options options = {.batch = 4, .mode = NAS_TRAIN};
-      engine e = engine_new(g, value, wide ? NAS_F64 : NAS_F32, options);
-      void *params = nas_model_param_data(e.model);
-      for (int64_t i = 0; i < nas_model_params(e.model); i++)
-        engine_set(&e, params, i, 100 * engine_get(&e, params, i));
-      nas_model_constrain(e.model);
-      double loss = engine_loss(&e);
-      engine_backward(&e);
-      if (!isfinite(loss)) fail_msg("%s gives %g", (*type)->name, loss);
-      for (int64_t i = 0; i < nas_model_params(e.model); i++)
-        if (!isfinite(engine_get(&e, nas_model_grad_data(e.model), i)))
-          fail_msg("%s: gradient %lld is not finite", (*type)->name, (long long)i);
-      engine_free(&e);
-      nas_graph_free(g);
-    }
+  for (const nas_neuron_type *const *type = nas_neurons(); *type; type++) {
+    check_far_from_initialisation(*type, (*type)->sample ? (*type)->sample : "", false);
+    for (const nas_option *option = (*type)->options; option && option->name; option++)
+      check_options_far_from_initialisation(*type, option);
+  }
 }
 
 static void refuse_what_they_cannot_be(void **state) {
@@ -256,6 +304,7 @@ static void refuse_what_they_cannot_be(void **state) {
               {"kan-chebyshev", "degree=0\n", "degree"},
               {"rbf", "scaling=round\n", "scaling"},
               {"lif", "tau=0.5\n", "tau"},
+              {"lif", "input=gauss\n", "input"},
               {"lehmer", "k=0\n", "k"},
               {"ltc", "unfolds=0\n", "unfolds"},
               {"s-kan", "stage=some\n", "stage"},

@@ -92,8 +92,9 @@ static const struct {
     {"max_pool", 2e-6},   {"global_pool", 2e-6}, {"add", 2e-6},        {"identity", 2e-6},      {"zero", 2e-6},
     {"dropout", 2e-6},    {"mul", 2e-6},         {"square", 2e-6},     {"tanh", 2e-6},          {"sigmoid", 2e-6},
     {"aptx", 5e-6},       {"kan_bspline", 5e-6}, {"kan_rbf", 5e-6},    {"kan_chebyshev", 5e-6}, {"patches", 2e-6},
-    {"lif", 2e-6},        {"expression", 5e-6},  {"kuramoto", 1e-4},   {"pade", 1e-4},          {"layer_norm", 5e-6},
-    {"group_norm", 5e-6}, {"rbf", 1e-5},         {"power_mean", 1e-5}, {"smartmixed", 5e-6},    {"ltc", 5e-6},
+    {"spike_sums", 5e-6}, {"lif", 2e-6},         {"expression", 5e-6}, {"kuramoto", 1e-4},      {"pade", 1e-4},
+    {"layer_norm", 5e-6}, {"group_norm", 5e-6},  {"rbf", 1e-5},        {"power_mean", 1e-5},    {"smartmixed", 5e-6},
+    {"ltc", 5e-6},
 };
 
 static double bound_of(const nas_op *op) {

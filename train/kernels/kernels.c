@@ -437,6 +437,8 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .powers_gradient = NAS_PER_ISA(powers_gradient),
     .means = NAS_PER_ISA(means),
     .means_gradient = NAS_PER_ISA(means_gradient),
+    .spike_sums = NAS_PER_ISA(spike_sums),
+    .spike_sums_gradient = NAS_PER_ISA(spike_sums_gradient),
     .aptx_forward = NAS_PER_ISA(aptx_forward),
     .aptx_backward = NAS_PER_ISA(aptx_backward),
 };

@@ -20,8 +20,8 @@ typedef struct nas_pool {
 
 /* A dropout mask: element i stays where word i of the random stream, from `block` on, is at least `limit`. */
 typedef struct nas_dropout {
-  uint32_t key[2], trial, stream; /* of the nas_rng */
-  uint64_t block;                 /* of element 0; four elements a block */
+  nas_philox random;
+  uint64_t block; /* of element 0; four elements a block */
   uint32_t limit;
   float scale; /* of what stays */
 } nas_dropout;
@@ -165,6 +165,9 @@ typedef struct nas_kernel_set {
                 int64_t out);
   double (*means_gradient)(const nas_powers *up, const nas_powers *down, float *above, float *below, const float *dy,
                            int64_t out);
+  /* The sums of one image, and from their gradients those of the weights, added to. */
+  void (*spike_sums)(const nas_spikes *s);
+  void (*spike_sums_gradient)(const nas_spikes *s);
   void (*aptx_forward)(const nas_aptx *a);
   void (*aptx_backward)(const nas_aptx *a);
 } nas_kernel_set;

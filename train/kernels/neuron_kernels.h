@@ -5,6 +5,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A counter-based random stream: the members of a nas_rng. */
+typedef struct nas_philox {
+  uint32_t key[2], trial, stream;
+} nas_philox;
+
+/* One image x [in_h][in_w][channels] as random spikes, and their weighted sums over windows. Number i of the image
+ * spikes at step t with probability x_i clamped to [0, 1]: where word t of the blocks from block + i ceil(steps / 4) on
+ * is below 2^32 x_i. sums: [out_h out_w][steps][width]; weights: [kernel_h kernel_w][channels][width]; width: a
+ * multiple of 16. */
+typedef struct nas_spikes {
+  nas_philox random;
+  uint64_t block;
+  int64_t steps, channels, width;
+  int32_t in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride, pad;
+  const float *x;
+  float *sums, *weights; /* forwards sums are added to; backwards they are gradients, and weights are added to */
+  uint32_t *train;       /* room for (steps + 31) / 32 numbers */
+} nas_spikes;
+
 /* y_o = delta_o + sum_i (alpha_oi + tanh(beta_oi x_i)) gamma_oi x_i; alpha NULL: 1. */
 typedef struct nas_aptx {
   int64_t rows, in, out;

@@ -8,6 +8,8 @@ struct nas_expression;
 
 void NAS_PER_ISA(aptx_forward)(const nas_aptx *a);
 void NAS_PER_ISA(aptx_backward)(const nas_aptx *a);
+void NAS_PER_ISA(spike_sums)(const nas_spikes *s);
+void NAS_PER_ISA(spike_sums_gradient)(const nas_spikes *s);
 void NAS_PER_ISA(spline_forward)(const nas_spline *s);
 void NAS_PER_ISA(spline_backward)(const nas_spline *s);
 void NAS_PER_ISA(silu)(float *y, const float *x, int64_t n);

@@ -36,9 +36,7 @@ static void FN(backward)(const nas_call *c) {
 static void masked_fast(const nas_call *c, const float *from, const float *plus, float *to) {
   double rate = c->site.attrs.rate;
   nas_rng rng = nas_rng_make(c->seed, (uint32_t)c->step, NAS_STREAM_DROPOUT);
-  nas_dropout d = {.key = {rng.key[0], rng.key[1]},
-                   .trial = rng.trial,
-                   .stream = rng.stream,
+  nas_dropout d = {.random = {{rng.key[0], rng.key[1]}, rng.trial, rng.stream},
                    .block = c->label_hash,
                    .limit = (uint32_t)(rate * 4294967296.0),
                    .scale = (float)(1 / (1 - rate))};
