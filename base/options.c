@@ -82,6 +82,17 @@ static bool is_choice(const char *choices, const char *value) {
   return false;
 }
 
+/* The value that an INT's word stands for. */
+static const int64_t word_value = -1;
+
+static bool is_word(const nas_option *o, const char *text) {
+  return o->type == NAS_OPTION_INT && o->choices && strcmp(text, o->choices) == 0;
+}
+
+static bool has_word(const nas_option *o, const void *member) {
+  return o->type == NAS_OPTION_INT && o->choices && *(const int64_t *)member == word_value;
+}
+
 static bool parse_flag(const char *text, bool *out) {
   static const char *const yes = "true|yes|on|1", *const no = "false|no|off|0";
   if (!is_choice(yes, text) && !is_choice(no, text)) return false;
@@ -109,6 +120,8 @@ static bool store(const nas_option *o, void *values, const char *text, double *n
   switch (o->type) {
     case NAS_OPTION_INT:
     case NAS_OPTION_BYTES:
+      *number = o->min;
+      if (is_word(o, text)) return memcpy(member, &word_value, sizeof word_value), true;
       if (!(o->type == NAS_OPTION_INT ? nas_text_int(text, &whole) : nas_text_bytes(text, &whole))) return false;
       *number = (double)whole;
       if (*number >= o->min && *number <= o->max) memcpy(member, &whole, sizeof whole);
@@ -155,13 +168,13 @@ nas_status nas_options_set(const nas_option *table, void *values, const char *ow
   if (!store(o, values, value, &number)) {
     if (o->type == NAS_OPTION_TEXT)
       return nas_fail(err, NAS_E_BAD_INPUT, where, "%s of %s is longer than %zu characters", key, owner, o->size - 1);
-    return nas_fail(err, NAS_E_BAD_INPUT, where, "%s of %s is '%s'; it must be %s", key, owner, value,
-                    expected(o->type));
+    return nas_fail(err, NAS_E_BAD_INPUT, where, "%s of %s is '%s'; it must be %s%s%s", key, owner, value,
+                    expected(o->type), o->choices ? " or " : "", o->choices ? o->choices : "");
   }
   bool ranged = o->type != NAS_OPTION_TEXT && o->type != NAS_OPTION_CHOICE && o->type != NAS_OPTION_FLAG;
   if (ranged && !(number >= o->min && number <= o->max))
-    return nas_fail(err, NAS_E_OUT_OF_RANGE, where, "%s of %s is %s; it must lie in %g..%g", key, owner, value, o->min,
-                    o->max);
+    return nas_fail(err, NAS_E_OUT_OF_RANGE, where, "%s of %s is %s; it must lie in %g..%g%s%s", key, owner, value,
+                    o->min, o->max, o->choices ? " or be " : "", o->choices ? o->choices : "");
   return NAS_OK;
 }
 
@@ -178,6 +191,10 @@ nas_status nas_options_fill(const nas_option *table, void *values, const char *o
 void nas_option_format(const nas_option *o, const void *values, nas_str *out) {
   const char *member = (const char *)values + o->offset;
   char text[32];
+  if (has_word(o, member)) {
+    nas_str_add(out, o->choices);
+    return;
+  }
   switch (o->type) {
     case NAS_OPTION_INT:
     case NAS_OPTION_BYTES: nas_str_fmt(out, "%lld", (long long)*(const int64_t *)(const void *)member); break;
@@ -202,7 +219,9 @@ void nas_options_json(const nas_option *table, const void *values, nas_str *out)
     if (o != table) nas_str_add(out, ", ");
     nas_str_json(out, o->name);
     nas_str_add(out, ": ");
-    if (o->type == NAS_OPTION_TEXT || o->type == NAS_OPTION_CHOICE) nas_str_json(out, (const char *)values + o->offset);
+    const char *member = (const char *)values + o->offset;
+    if (has_word(o, member)) nas_str_json(out, o->choices);
+    else if (o->type == NAS_OPTION_TEXT || o->type == NAS_OPTION_CHOICE) nas_str_json(out, member);
     else nas_option_format(o, values, out);
   }
   nas_str_add(out, "}");
@@ -216,7 +235,9 @@ static void describe_type(const nas_option *o, char out[160]) {
     case NAS_OPTION_BYTES: snprintf(out, 160, "bytes"); break;
     case NAS_OPTION_SECONDS: snprintf(out, 160, "seconds"); break;
     case NAS_OPTION_INT:
-    case NAS_OPTION_REAL: snprintf(out, 160, "%g..%g", o->min, o->max); break;
+    case NAS_OPTION_REAL:
+      snprintf(out, 160, "%s%s%g..%g", o->choices ? o->choices : "", o->choices ? "|" : "", o->min, o->max);
+      break;
   }
 }
 

@@ -31,14 +31,16 @@ typedef struct nas_option {
   nas_option_type type;
   const char *fallback; /* the default, as text */
   double min, max;      /* inclusive range of numeric types */
-  const char *choices;  /* "a|b|c" for CHOICE */
+  const char *choices;  /* "a|b|c" for CHOICE; of an INT: a word for -1, such as "auto", or NULL */
   const char *help;     /* one line: meaning and unit */
   size_t offset, size;  /* of the member in the values struct */
 } nas_option;
 
 #define NAS_OPT_(S, m, name, type, dflt, lo, hi, ch, help) \
   { name, type, dflt, lo, hi, ch, help, offsetof(S, m), sizeof(((S *)0)->m) }
-#define NAS_OPT_INT(S, m, name, dflt, lo, hi, help)   NAS_OPT_(S, m, name, NAS_OPTION_INT, dflt, lo, hi, NULL, help)
+#define NAS_OPT_INT(S, m, name, dflt, lo, hi, help) NAS_OPT_(S, m, name, NAS_OPTION_INT, dflt, lo, hi, NULL, help)
+#define NAS_OPT_INT_OR(S, m, name, word, dflt, lo, hi, help) \
+  NAS_OPT_(S, m, name, NAS_OPTION_INT, dflt, lo, hi, word, help)
 #define NAS_OPT_REAL(S, m, name, dflt, lo, hi, help)  NAS_OPT_(S, m, name, NAS_OPTION_REAL, dflt, lo, hi, NULL, help)
 #define NAS_OPT_FLAG(S, m, name, dflt, help)          NAS_OPT_(S, m, name, NAS_OPTION_FLAG, dflt, 0, 1, NULL, help)
 #define NAS_OPT_TEXT(S, m, name, dflt, help)          NAS_OPT_(S, m, name, NAS_OPTION_TEXT, dflt, 0, 0, NULL, help)

@@ -29,9 +29,10 @@ static const nas_option trial_options[] = {
     NAS_OPT_BYTES(nas_trial_limits, memory, "memory", "0", 0, 1e15,
                   "memory that a trial may take beyond the data; 0 = no limit"),
     NAS_OPT_INT(nas_trial_limits, reuse, "reuse", "1000", 1, 1e9, "trials that one process serves"),
-    NAS_OPT_INT(nas_trial_limits, ahead, "ahead", "0", 0, 4096,
-                "further trials that a worker holds while one runs; the strategy is asked for them before it knows the "
-                "results of these. For trials of milliseconds"),
+    NAS_OPT_INT_OR(
+        nas_trial_limits, ahead, "ahead", "auto", "auto", 0, 4096,
+        "further trials that a worker holds while one runs; the strategy is asked for them before it knows "
+        "the results of these. auto: what takes a quarter of a second, and 0 where proposals depend on results"),
     NAS_OPT_INT(nas_trial_limits, threads, "threads", "1", 1, 4096,
                 "cores set aside for a trial process with run.bind (a training uses one)"),
     NAS_OPT_END};

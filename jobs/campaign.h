@@ -19,10 +19,10 @@ typedef struct nas_budget {
 } nas_budget;
 
 typedef struct nas_trial_limits {
-  double seconds;  /* wall clock per trial; 0 = none */
-  int64_t memory;  /* bytes per trial process above its idle size; 0 = none */
-  int64_t reuse;   /* trials that one child process serves before it is replaced */
-  int64_t ahead;   /* further trials that a worker holds while one runs: the strategy is asked for them early */
+  double seconds; /* wall clock per trial; 0 = none */
+  int64_t memory; /* bytes per trial process above its idle size; 0 = none */
+  int64_t reuse;  /* trials that one child process serves before it is replaced */
+  int64_t ahead; /* further trials that a worker holds while one runs: the strategy is asked for them early; -1: auto */
   int64_t threads; /* cores of a trial process with run.bind */
 } nas_trial_limits;
 

@@ -15,15 +15,14 @@
 
 /* ---- opening ---- */
 
-int nas_coordinator_depth(const nas_coordinator *c) { return 1 + (int)c->campaign->trial.ahead; }
-
 static nas_status make_slots(nas_coordinator *c, int first, int n_slots, nas_err *err) {
   c->n_slots = n_slots;
   c->slots = calloc((size_t)n_slots, sizeof *c->slots);
   if (!c->slots) return nas_fail_memory(err, "the list of workers");
+  NAS_TRY(nas_coordinator_most_held(c->campaign, &c->most_held, err));
   for (int i = first; i < n_slots; i++) {
     c->slots[i] = (nas_slot){.state = NAS_SLOT_ABSENT, .seen = c->started};
-    c->slots[i].held = calloc((size_t)nas_coordinator_depth(c), sizeof(*c->slots[i].held));
+    c->slots[i].held = calloc((size_t)c->most_held, sizeof(*c->slots[i].held));
     if (!c->slots[i].held) return nas_fail_memory(err, "the list of workers");
   }
   return NAS_OK;
@@ -329,8 +328,7 @@ static nas_status put_in(nas_coordinator *c, int worker, const nas_message *m, n
  * is elsewhere or finished is not worth going on with. */
 static nas_status hear_progress(nas_coordinator *c, int worker, const nas_message *m, nas_err *err) {
   nas_open_trial *t = m->trial ? nas_coordinator_find_open(c, worker, m->trial) : NULL;
-  if (t && t->worker < 0 && c->slots[worker].n_held < nas_coordinator_depth(c) && !c->stopping)
-    nas_coordinator_hold(c, t, worker);
+  if (t && t->worker < 0 && c->slots[worker].n_held < c->most_held && !c->stopping) nas_coordinator_hold(c, t, worker);
   if (t && t->worker == worker) {
     t->epoch = m->epoch;
     t->share = m->share;
@@ -452,6 +450,7 @@ static nas_status assign(nas_coordinator *c, int worker, bool *given, nas_err *e
   nas_coordinator_hold(c, t, worker);
   t->attempt++;
   t->begun = nas_clock();
+  t->held_with = c->slots[worker].n_held;
   t->epoch = 0;
   t->share = 0;
   t->train_loss = t->valid_accuracy = NAN;
@@ -470,7 +469,7 @@ static nas_status assign(nas_coordinator *c, int worker, bool *given, nas_err *e
 static nas_status fill(nas_coordinator *c, int worker, nas_err *err) {
   const nas_slot *slot = &c->slots[worker];
   bool given = true;
-  while (given && slot->state == NAS_SLOT_READY && slot->n_held < nas_coordinator_depth(c))
+  while (given && slot->state == NAS_SLOT_READY && slot->n_held < nas_coordinator_depth(c, slot))
     NAS_TRY(assign(c, worker, &given, err));
   return NAS_OK;
 }

@@ -31,6 +31,7 @@ typedef struct nas_slot {
   double seen, busy_since, busy_seconds;
   nas_open_trial **held; /* in the order in which they were handed out: the first one runs */
   int n_held;
+  double pace; /* smoothed seconds between hand-out and result, per trial that it then held; 0: not known */
   uint64_t recorded, acknowledged; /* of its results, by sequence */
   char host[65];
   int32_t pid;
@@ -57,6 +58,7 @@ typedef struct nas_coordinator {
   nas_db *db;
   int64_t id;
   nas_strategy *strategy;
+  int most_held; /* trials that a worker may hold */
   nas_repeats repeats;
   nas_asked *asks; /* by number */
   size_t cap_asks;
@@ -103,10 +105,14 @@ nas_status nas_coordinator_step(nas_coordinator *c, nas_err *err);
 bool nas_coordinator_done(const nas_coordinator *c);
 /* Workers hold no trial. */
 bool nas_coordinator_quiet(const nas_coordinator *c);
-/* Most trials that a worker is given at a time. */
-int nas_coordinator_depth(const nas_coordinator *c);
 
-/* ---- shared by coordinator.c, record.c, pause.c, resume.c and leases.c ---- */
+/* ---- shared by coordinator.c, ahead.c, record.c, pause.c, resume.c and leases.c ---- */
+/* Trials that any worker may hold, the running one included: for the size of lists. */
+nas_status nas_coordinator_most_held(const nas_campaign *campaign, int *out, nas_err *err);
+/* Trials that this worker is to hold now. */
+int nas_coordinator_depth(const nas_coordinator *c, const nas_slot *slot);
+/* Learns from a result of a trial that the worker holds. */
+void nas_coordinator_time(nas_slot *slot, const nas_open_trial *t);
 /* Seconds between the first tries to write a table that cannot be written. */
 #define NAS_COORDINATOR_FIRST_DELAY 0.1
 /* Takes in one result, and takes over its message. */

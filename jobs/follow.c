@@ -105,12 +105,12 @@ static nas_status pass_on(follower *f, nas_message *m, nas_err *err) {
 }
 
 static nas_status gather(follower *f, double timeout, nas_err *err) {
-  bool waited = f->campaign->trial.ahead == 0;
+  bool waited = false;
   for (int i = 0; i < GATHER_MAX; i++) {
     nas_message m = {0};
     bool got;
     NAS_TRY(nas_worker_poll(f->worker, i ? 0 : timeout, &m, &got, err));
-    if (!got && (i == 0 || waited)) break;
+    if (!got && (i == 0 || waited || !nas_worker_busy(f->worker))) break; /* nothing more can come */
     if (!got) {
       waited = true;
       nanosleep(&(struct timespec){0, gather_ns}, NULL);

@@ -19,6 +19,7 @@ typedef struct nas_open_trial {
   int worker;                               /* that has it; -1: waits */
   size_t at;                                /* its place in the coordinator's list */
   double begun;                             /* when it was handed out */
+  int held_with;                            /* trials that its worker then held, itself included */
   int32_t epoch;                            /* where it is, as far as its worker told */
   double share, train_loss, valid_accuracy; /* of its last whole epoch; NaN before */
 } nas_open_trial;

@@ -82,6 +82,7 @@ nas_status nas_coordinator_record(nas_coordinator *c, int worker, nas_message *m
   }
   nas_status status = NAS_OK;
   bool late = its && m->attempt != t->attempt;
+  if (its && !late && t->worker == worker) nas_coordinator_time(slot, t);
   if (!its) status = t ? NAS_OK : compare_with_recorded(c, worker, m, err);
   else if (m->result.outcome == NAS_OUTCOME_PREEMPTED) {
     if (!late) nas_coordinator_release(c, t);

@@ -129,6 +129,21 @@ static nas_status check_seed(const subject *who, const nas_space *space, char *f
   return status;
 }
 
+/* One that says that it does not learn proposes the same whatever comes of it. */
+static nas_status check_adaptive(const subject *who, const nas_space *space, char *fault, size_t size, nas_err *err) {
+  if (!who->type->nonadaptive) return NAS_OK;
+  session a, b = {0};
+  nas_status status = begin(&a, who, space, 7, err);
+  if (status == NAS_OK) status = begin(&b, who, space, 7, err);
+  b.fail_every = 1;
+  b.workers = 17;
+  if (status == NAS_OK && go(&a, who->asks, fault, size) && go(&b, who->asks, fault, size))
+    compare(&a, &b, fault, size);
+  finish(&a);
+  finish(&b);
+  return status;
+}
+
 /* Half a run repeated ask by ask and tell by tell on a fresh state, then both go on. */
 static nas_status check_resume(const subject *who, const nas_space *space, char *fault, size_t size, nas_err *err) {
   session whole, half = {0};
@@ -270,6 +285,7 @@ nas_status nas_conformance_check(const nas_strategy_type *type, const nas_settin
     check_fn run;
   } checks[NAS_CONFORMANCE_CHECKS] = {{"same seed, same proposals", check_repeats},
                                       {"the seed is used as declared", check_seed},
+                                      {"results matter as declared", check_adaptive},
                                       {"resumed by replay as if never stopped", check_resume},
                                       {"late, shuffled and failed results", check_disorder},
                                       {"a second result is refused", check_protocol},

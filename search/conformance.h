@@ -11,7 +11,7 @@ typedef struct nas_conformance {
 } nas_conformance;
 
 enum {
-  NAS_CONFORMANCE_CHECKS = 8,
+  NAS_CONFORMANCE_CHECKS = 9,
   NAS_CONFORMANCE_ASKS = 200, /* of a run, as `nascent strategy check` makes it */
   NAS_CONFORMANCE_BRIEF = 30  /* enough for every model to be fitted and used: for builds that are slow */
 };

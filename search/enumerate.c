@@ -71,4 +71,5 @@ const nas_strategy_type nas_strategy_enumerate = {
     .ask = ask,
     .tell = tell,
     .seedless = true,
+    .nonadaptive = true,
 };

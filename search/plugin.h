@@ -8,7 +8,7 @@
 #include "search/strategy.h"
 
 /* Raised when strategy.h or what it includes changes its layout. */
-#define NAS_STRATEGY_ABI 3
+#define NAS_STRATEGY_ABI 4
 
 typedef struct nas_strategy_plugin {
   uint32_t abi;

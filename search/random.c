@@ -75,6 +75,7 @@ const nas_strategy_type nas_strategy_random = {
     .options_size = sizeof(random_options),
     .state_size = sizeof(nas_map),
     .close = close_random,
+    .nonadaptive = true,
     .ask = ask,
     .tell = tell,
 };

@@ -58,7 +58,8 @@ typedef struct nas_strategy_type {
   nas_status (*tell)(nas_strategy *s, const nas_tell *tell, nas_err *err);
   /* In place of `ask` where proposals have a fidelity; *out is zeroed. */
   nas_status (*propose)(nas_strategy *s, uint64_t number, nas_proposal *out, nas_err *err);
-  bool seedless; /* the seed does not change what is proposed */
+  bool seedless;    /* the seed does not change what is proposed */
+  bool nonadaptive; /* results do not change what is proposed, so it may be asked before they are known */
   /* For strategies that consult something outside; all may be NULL. Takes over the recorded ask `number`, which made
    * these notes and proposed `arch`; NULL: it was cut off before it proposed anything, and will be asked again. */
   nas_status (*recall)(nas_strategy *s, uint64_t number, const nas_arch *arch, const nas_note *notes, size_t n_notes,

@@ -7,7 +7,7 @@
 #include "harness.h"
 
 typedef struct values {
-  int64_t count, memory;
+  int64_t count, memory, ahead;
   double rate, limit;
   bool flip;
   char name[8], kind[16];
@@ -20,6 +20,7 @@ static const nas_option table[] = {NAS_OPT_INT(values, count, "count", "10", 2, 
                                    NAS_OPT_CHOICE(values, kind, "kind", "cosine", "cosine|step|none", "which"),
                                    NAS_OPT_BYTES(values, memory, "memory", "1MiB", 0, 0x1p40, "how much"),
                                    NAS_OPT_SECONDS(values, limit, "limit", "10m", 0, 1e6, "how long"),
+                                   NAS_OPT_INT_OR(values, ahead, "ahead", "auto", "auto", 0, 9, "how far"),
                                    NAS_OPT_END};
 
 static nas_status set(values *v, const char *key, const char *value) {
@@ -36,6 +37,7 @@ static void defaults(void **state) {
   assert_string_equal(v.name, "");
   assert_string_equal(v.kind, "cosine");
   assert_int_equal(v.memory, 1 << 20);
+  assert_int_equal(v.ahead, -1);
 }
 
 static void sets_every_type(void **state) {
@@ -53,6 +55,10 @@ static void sets_every_type(void **state) {
   assert_string_equal(v.name, "seven77");
   assert_string_equal(v.kind, "step");
   assert_int_equal(v.memory, (int64_t)2 << 30);
+  assert_ok(set(&v, "ahead", "9"));
+  assert_int_equal(v.ahead, 9);
+  assert_ok(set(&v, "ahead", "auto"));
+  assert_int_equal(v.ahead, -1);
   assert_ok(set(&v, "flip", "off"));
   assert_false(v.flip);
   assert_ok(set(&v, "name", "x")); /* no rest of the longer text */
@@ -81,6 +87,9 @@ static void refuses_bad_values(void **state) {
       {"memory", "2XB", NAS_E_BAD_INPUT, "a size such as"},
       {"memory", "2TiB", NAS_E_OUT_OF_RANGE, "0.."},
       {"limit", "soon", NAS_E_BAD_INPUT, "a time such as"},
+      {"ahead", "automatic", NAS_E_BAD_INPUT, "it must be a whole number or auto"},
+      {"ahead", "-1", NAS_E_OUT_OF_RANGE, "it must lie in 0..9 or be auto"},
+      {"count", "auto", NAS_E_BAD_INPUT, "it must be a whole number"},
       {"coutn", "3", NAS_E_UNKNOWN_NAME, "recipe test has no option 'coutn', did you mean 'count'?"},
       {"zzzzzz", "3", NAS_E_UNKNOWN_NAME, "no option 'zzzzzz'"},
   };
@@ -146,7 +155,7 @@ static void the_record_reads_back(void **state) {
   nas_options_format(table, &v, &record);
   assert_string_equal(nas_str_text(&record),
                       "count=10\nrate=0.30000000000000004\nflip=true\nname=a=b c\nkind=cosine\nmemory=1048576\n"
-                      "limit=600\n");
+                      "limit=600\nahead=auto\n");
   nas_settings s = {0};
   assert_ok(nas_settings_parse(&s, nas_str_text(&record), "db", nas_test_err()));
   assert_ok(nas_options_fill(table, &again, "t", &s, nas_test_err()));
@@ -185,7 +194,7 @@ static void prints_json_and_help(void **state) {
   nas_options_json(table, &v, &out);
   assert_string_equal(nas_str_text(&out),
                       "{\"count\": 10, \"rate\": 0.1, \"flip\": false, \"name\": \"a\\\"b\", \"kind\": \"cosine\", "
-                      "\"memory\": 1048576, \"limit\": 600}");
+                      "\"memory\": 1048576, \"limit\": 600, \"ahead\": \"auto\"}");
   nas_str_clear(&out);
   nas_options_help(table, &out);
   for (const nas_option *o = table; o->name; o++) {
@@ -193,6 +202,7 @@ static void prints_json_and_help(void **state) {
     assert_non_null(strstr(nas_str_text(&out), o->help));
   }
   assert_non_null(strstr(nas_str_text(&out), "2..100"));
+  assert_non_null(strstr(nas_str_text(&out), "auto|0..9"));
   nas_str_clear(&out);
   nas_options_help_json(table, &out);
   assert_non_null(strstr(nas_str_text(&out),

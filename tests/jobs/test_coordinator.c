@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/version.h"
 #include "jobs/coordinator.h"
 #include "runs.h"
@@ -404,6 +406,56 @@ static void trials_given_ahead_keep_the_order(void **state) {
   free(tables[1]);
 }
 
+/* Answers everything that is held, each result `seconds` after its trial was handed out, and gives how many trials the
+ * worker then holds. */
+static int answer_all(scene *s, double seconds) {
+  nas_slot *slot = &s->c.slots[1];
+  nas_message held[300];
+  const int n = slot->n_held;
+  for (int i = 0; i < n; i++) {
+    nas_open_trial *t = slot->held[i];
+    held[i] = (nas_message){.trial = t->id, .number = t->number, .attempt = t->attempt, .seed = t->seed};
+    assert_ok(nas_space_format(s->c.setup.space, &t->arch, held[i].arch, nas_test_err()));
+    t->begun = nas_clock() - seconds;
+  }
+  for (int i = 0; i < n; i++) give_result(s, 1, &held[i], NAS_OUTCOME_OK, false, 1);
+  s->c.n_outbox = 0;
+  assert_ok(nas_coordinator_step(&s->c, nas_test_err()));
+  return slot->n_held;
+}
+
+static void open_automatic(scene *s, const char *strategy) {
+  char more[128];
+  *s = (scene){0};
+  snprintf(more, sizeof more, "strategy: %s\nbudget: {trials: 9000}\n", strategy);
+  nas_runs_write_noop("c", more);
+  unlink(nas_runs_path("c.db"));
+  assert_ok(nas_campaign_load(nas_runs_path("c.yaml"), NULL, 0, &s->campaign, nas_test_err()));
+  assert_int_equal(s->campaign.trial.ahead, -1);
+  nas_campaign_run_options options = {.db = nas_runs_path("c.db"), .quiet = true};
+  assert_ok(nas_coordinator_open(&s->c, &s->campaign, &options, 1, 2, &s->summary, nas_test_err()));
+  greet(s, 1);
+  step(s, 1); /* of how long they take nothing is known */
+}
+
+/* A worker holds a quarter of a second's work where the strategy does not wait for results, and else one trial. */
+static void short_trials_are_given_ahead_by_themselves(void **state) {
+  (void)state;
+  scene s;
+  int held = 1, most = 0;
+  open_automatic(&s, "{name: random, repeats: true}");
+  assert_int_equal(answer_all(&s, 1), 1); /* long ones are not */
+  assert_int_equal(answer_all(&s, 0.2), 1);
+  for (int i = 0; i<30; i++, most = held> most ? held : most) held = answer_all(&s, 0.01);
+  assert_int_equal(most, 256);
+  for (int i = 0; i < 60; i++) held = answer_all(&s, 0.05 * held);
+  assert_in_range(held, 4, 5);
+  close_scene(&s);
+  open_automatic(&s, "{name: regularized-evolution, population: 5, sample: 2}");
+  for (int i = 0; i < 20; i++) assert_int_equal(answer_all(&s, 0.001), 1);
+  close_scene(&s);
+}
+
 static void silence_of_all_ends_the_campaign(void **state) {
   (void)state;
   scene s;
@@ -446,5 +498,5 @@ NAS_SUITE(Coordinator, NAS_CASE(hands_out_only_to_those_who_said_hello),
           NAS_CASE(a_worker_that_comes_back_keeps_or_drops_its_trial),
           NAS_CASE(a_trial_that_is_lost_too_often_is_quarantined), NAS_CASE(a_spooled_repetition_is_acknowledged),
           NAS_CASE(a_result_of_another_trial_is_left_out), NAS_CASE(a_preempted_trial_is_not_finished),
-          NAS_CASE(trials_given_ahead_keep_the_order), NAS_CASE(silence_of_all_ends_the_campaign),
-          NAS_CASE(a_trial_that_kills_twice_is_quarantined))
+          NAS_CASE(trials_given_ahead_keep_the_order), NAS_CASE(short_trials_are_given_ahead_by_themselves),
+          NAS_CASE(silence_of_all_ends_the_campaign), NAS_CASE(a_trial_that_kills_twice_is_quarantined))
