@@ -20,7 +20,8 @@ nas_status lif_net(nas_net *net, nas_err *err) {
 }
 
 /* Two convolutions of 5 channels over 3x3 patches without padding, each with a max pool, and a dense layer, all of
- * splines with 10 cells: 22,800 parameters ("KKAN small, gs = 10" of arXiv:2406.13155). */
+ * splines with 10 cells, those of the last on [0, 1]: 22,800 parameters ("KKAN (Small), gs = 10" of arXiv:2406.13155).
+ */
 nas_status convkan_net(nas_net *net, nas_err *err) {
   static const char grid[] = "grid=10\n";
   int32_t x;
@@ -28,7 +29,7 @@ nas_status convkan_net(nas_net *net, nas_err *err) {
   NAS_TRY(nas_net_pool(net, "max_pool", x, 2, 2, 0, "pool1", &x, err));
   NAS_TRY(nas_net_neuron_padded(net, x, "kan-bspline", 5, 3, 0, grid, "conv2", &x, err));
   NAS_TRY(nas_net_pool(net, "max_pool", x, 2, 2, 0, "pool2", &x, err));
-  NAS_TRY(nas_net_neuron(net, x, "kan-bspline", net->task.classes, 0, grid, "head", &x, err));
+  NAS_TRY(nas_net_neuron(net, x, "kan-bspline", net->task.classes, 0, "grid=10\nlow=0\nhigh=1\n", "head", &x, err));
   return nas_net_set_output(net, x, err);
 }
 
@@ -146,18 +147,21 @@ static nas_status inspect(void *arg, nas_model *model, nas_err *err) {
 static void print_epoch(void *arg, const nas_epoch *epoch) {
   const inspection *s = arg;
   if (trainings.curves)
-    fprintf(stderr, "%s seed %llu epoch %d: train loss %.5f, test %.2f\n", s->e->name, (unsigned long long)s->seed,
-            epoch->epoch, epoch->train_loss, epoch->test_accuracy);
+    fprintf(stderr, "%s seed %llu epoch %d: train loss %.5f, valid %.2f, test %.2f\n", s->e->name,
+            (unsigned long long)s->seed, epoch->epoch, epoch->train_loss, epoch->valid_accuracy, epoch->test_accuracy);
 }
 
-/* The accuracy of the last epoch, and that of the best where an experiment asks for it. */
+/* The accuracy of the last epoch, and that of another one where an experiment asks for it. */
 static void read_accuracies(const experiment *e, const nas_result *r, double out[FIGURES_MAX]) {
   const char *second = e->figures[1].name;
-  out[0] = r->epochs[r->n_epochs - 1].test_accuracy;
-  if (!second || strcmp(second, BEST_EPOCH) != 0) return;
-  out[1] = out[0];
-  for (size_t i = 0; i < r->n_epochs; i++)
-    if (r->epochs[i].test_accuracy > out[1]) out[1] = r->epochs[i].test_accuracy;
+  const nas_epoch *epochs = r->epochs, *best = epochs, *chosen = epochs;
+  for (size_t i = 0; i < r->n_epochs; i++) {
+    if (epochs[i].test_accuracy > best->test_accuracy) best = &epochs[i];
+    if (epochs[i].valid_accuracy > chosen->valid_accuracy) chosen = &epochs[i];
+  }
+  out[0] = epochs[r->n_epochs - 1].test_accuracy;
+  if (second && strcmp(second, BEST_EPOCH) == 0) out[1] = best->test_accuracy;
+  if (second && strcmp(second, CHOSEN_EPOCH) == 0) out[1] = chosen->test_accuracy;
 }
 
 static nas_status train(const experiment *e, const nas_dataset *d, uint64_t seed, bool noise, double out[FIGURES_MAX],

@@ -21,7 +21,7 @@ typedef struct nas_spikes {
   int32_t in_h, in_w, out_h, out_w, kernel_h, kernel_w, stride, pad;
   const float *x;
   float *sums, *weights; /* forwards sums are added to; backwards they are gradients, and weights are added to */
-  uint32_t *train;       /* room for (steps + 31) / 32 numbers */
+  uint32_t *train;       /* [numbers of the image][(steps + 31) / 32]: drawn forwards, read backwards */
 } nas_spikes;
 
 /* y_o = delta_o + sum_i (alpha_oi + tanh(beta_oi x_i)) gamma_oi x_i; alpha NULL: 1. */

@@ -17,27 +17,29 @@ INLINE uint32_t below(const u32x16 words[2], uint32_t limit) {
 #endif
 }
 
-/* The steps at which a number spikes, as bits; false for none. */
-INLINE bool draw(const nas_spikes *s, int64_t number, float x) {
+/* The steps at which a number spikes, as bits. */
+INLINE void draw(const nas_spikes *s, int64_t number, float x, uint32_t *train) {
   int64_t groups = (s->steps + PHILOX_WORDS - 1) / PHILOX_WORDS;
-  if (!(x > 0)) return false;
+  if (!(x > 0)) {
+    memset(train, 0, (size_t)groups * sizeof *train);
+    return;
+  }
   uint32_t limit = x < 1 ? (uint32_t)((double)x * 4294967296.0) : 0;
   uint64_t block = s->block + (uint64_t)number * (uint64_t)((s->steps + 3) / 4);
   for (int64_t g = 0; g < groups; g++, block += PHILOX_BLOCKS) {
     u32x16 words[2];
     if (x < 1) philox(&s->random, block, words);
-    s->train[g] = x < 1 ? below(words, limit) : UINT32_MAX;
+    train[g] = x < 1 ? below(words, limit) : UINT32_MAX;
   }
-  if (s->steps % PHILOX_WORDS) s->train[groups - 1] &= UINT32_MAX >> (PHILOX_WORDS - s->steps % PHILOX_WORDS);
-  return true;
+  if (s->steps % PHILOX_WORDS) train[groups - 1] &= UINT32_MAX >> (PHILOX_WORDS - s->steps % PHILOX_WORDS);
 }
 
 /* One number's spikes and one pixel's sums: added to sums, or to the weights in the other direction. */
-INLINE void meet(const nas_spikes *s, float *sums, float *weights, bool gradient) {
+INLINE void meet(const nas_spikes *s, const uint32_t *train, float *sums, float *weights, bool gradient) {
   for (int64_t o = 0; o < s->width; o += 16) {
     v16 w = load(weights + o);
     for (int64_t first = 0; first < s->steps; first += 32)
-      for (uint32_t bits = s->train[first / 32]; bits; bits &= bits - 1) {
+      for (uint32_t bits = train[first / 32]; bits; bits &= bits - 1) {
         float *at = sums + (first + __builtin_ctz(bits)) * s->width + o;
         if (gradient) w += load(at);
         else store(at, load(at) + w);
@@ -58,13 +60,14 @@ INLINE void walk(const nas_spikes *s, bool gradient) {
     for (int32_t column = 0; column < s->in_w; column++)
       for (int64_t c = 0; c < s->channels; c++) {
         int64_t number = ((int64_t)row * s->in_w + column) * s->channels + c;
-        if (!draw(s, number, s->x[number])) continue;
+        uint32_t *train = s->train + number * ((s->steps + 31) / 32);
+        if (!gradient) draw(s, number, s->x[number], train);
         for (int32_t ky = 0; ky < s->kernel_h; ky++)
           for (int32_t kx = 0; kx < s->kernel_w; kx++) {
             int32_t y = seen_from(s, row, ky, s->out_h), x = seen_from(s, column, kx, s->out_w);
             if (y < 0 || x < 0) continue;
             float *weights = s->weights + (((int64_t)ky * s->kernel_w + kx) * s->channels + c) * s->width;
-            meet(s, s->sums + ((int64_t)y * s->out_w + x) * pixel_sums, weights, gradient);
+            meet(s, train, s->sums + ((int64_t)y * s->out_w + x) * pixel_sums, weights, gradient);
           }
       }
 }

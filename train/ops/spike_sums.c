@@ -122,10 +122,14 @@ static int64_t width_of(const nas_call *c) { return (c->site.attrs.out + 15) / 1
 static int64_t padded_sums(const nas_call *c) { return nas_shape_pixels(c->site.out) * steps_of(c) * width_of(c); }
 static int64_t padded_weights(const nas_call *c) { return window_of(&c->site) * width_of(c); }
 
+/* Bits of an image's spikes: kept for the backward pass, because drawing them is most of the work. */
+static int64_t train_words(const nas_call *c) { return nas_shape_size(c->site.in[0]) * ((steps_of(c) + 31) / 32); }
+
 static nas_status prepare_fast(nas_call *c, nas_err *err) {
   (void)err;
-  int64_t floats = padded_sums(c) + padded_weights(c) + (steps_of(c) + 31) / 32;
-  c->forward_scratch = c->backward_scratch = floats * (int64_t)sizeof(float);
+  c->forward_scratch = c->backward_scratch = (padded_sums(c) + padded_weights(c)) * (int64_t)sizeof(float);
+  if (c->site.mode == NAS_TRAIN) c->saved_bytes = c->site.batch * train_words(c) * (int64_t)sizeof(uint32_t);
+  else c->forward_scratch += train_words(c) * (int64_t)sizeof(uint32_t);
   return NAS_OK;
 }
 
@@ -146,13 +150,14 @@ static nas_spikes spikes_of(const nas_call *c) {
                       .stride = s->attrs.stride,
                       .pad = s->attrs.pad,
                       .sums = sums,
-                      .weights = weights,
-                      .train = (uint32_t *)(weights + padded_weights(c))};
+                      .weights = weights};
 }
 
 static void see(const nas_call *c, int64_t image, nas_spikes *s) {
   s->x = (const float *)c->x[0] + image * nas_shape_size(c->site.in[0]);
   s->block = block_of(c, image, s->x);
+  if (c->site.mode == NAS_TRAIN) s->train = (uint32_t *)c->saved + image * train_words(c);
+  else s->train = (uint32_t *)(s->weights + padded_weights(c));
 }
 
 /* Weights from [out][channel][tap] to [tap][channel][width], or their gradients back. */
@@ -191,7 +196,7 @@ static void backward_fast(const nas_call *c) {
   memset(s.sums, 0, (size_t)padded_sums(c) * sizeof *s.sums);
   memset(s.weights, 0, (size_t)padded_weights(c) * sizeof *s.weights);
   for (int64_t n = 0; n < c->site.batch; n++) {
-    see(c, n, &s);
+    s.train = (uint32_t *)c->saved + n * train_words(c);
     for (int64_t r = 0; r < rows; r++, dy += out) memcpy(s.sums + r * s.width, dy, (size_t)out * sizeof *dy);
     nas_kernels()->spike_sums_gradient(&s);
   }
@@ -202,8 +207,7 @@ static void backward_fast(const nas_call *c) {
   else memset(c->dx[0], 0, (size_t)inputs * sizeof(float));
 }
 
-static const nas_kernel fast = {
-    .prepare = prepare_fast, .forward = forward_fast, .backward = backward_fast, .reads = NAS_READS_X};
+static const nas_kernel fast = {.prepare = prepare_fast, .forward = forward_fast, .backward = backward_fast};
 
 static nas_status infer(const nas_site *site, const char *label, nas_shape *out, nas_err *err) {
   spike_options o;
