@@ -49,6 +49,13 @@ nas_status nas_neuron_word_read(const char *word, const char *where, const char 
   return try_out(out, err);
 }
 
+size_t nas_neuron_word_span(const char *text, const char *stops) {
+  size_t n = 0;
+  for (int depth = 0; text[n] && (depth > 0 || !strchr(stops, text[n])); n++)
+    depth += (text[n] == '(') - (text[n] == ')' && depth > 0);
+  return n;
+}
+
 nas_status nas_activation_word_check(const char *word, const char *where, nas_err *err) {
   const nas_net_neurons *neurons = nas_net_known_neurons();
   const char *expression;

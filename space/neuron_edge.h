@@ -2,6 +2,8 @@
 #define NAS_SPACE_NEURON_EDGE_H
 /* What the spaces of neurons share: neuron types with options as people write them, and layers of them that cost as
  * much as linear ones. */
+#include <stddef.h>
+
 #include "space/net.h"
 
 enum { NAS_NEURON_WORD_MAX = 64, NAS_NEURON_WORDS_MAX = 16 };
@@ -16,6 +18,10 @@ typedef struct nas_neuron_word {
  * ends with NULL, or NULL), and what the type's options say. */
 nas_status nas_neuron_word_read(const char *word, const char *where, const char *const *more, nas_neuron_word *out,
                                 nas_err *err);
+
+/* How many characters of a text come before the first of `stops` that is not in parentheses, so that a word may hold an
+ * expression: activation(activation=(a+tanh(b*x))*c*x)~0. All of it where a parenthesis stays open. */
+size_t nas_neuron_word_span(const char *text, const char *stops);
 
 /* OK for "none", the name of an activation, or an expression. `where` is for messages; of a fault in an expression the
  * place is "activation:COLUMN". */

@@ -60,8 +60,9 @@ static nas_status check_norm(const char *word, nas_err *err) {
 static nas_status check_word(mlp_data *d, int part, int i, nas_err *err) {
   const char *word = d->word[part][i];
   int64_t width;
-  if (strpbrk(word, ":|"))
-    return nas_fail(err, NAS_E_BAD_INPUT, part_names[part], "'%s' contains : or |, which the grammar needs", word);
+  if (word[nas_neuron_word_span(word, ":|")])
+    return nas_fail(err, NAS_E_BAD_INPUT, part_names[part],
+                    "'%s' has : or | outside of parentheses, where the grammar needs them", word);
   for (int k = 0; k < i; k++)
     if (!strcmp(d->word[part][k], word))
       return nas_fail(err, NAS_E_BAD_INPUT, part_names[part], "'%s' is there twice", word);
@@ -191,7 +192,7 @@ static nas_status read_part(const nas_space *self, const char *text, const char 
     ++*place;
   }
   if (!left_out) {
-    size_t n = strcspn(*place, ":|");
+    size_t n = nas_neuron_word_span(*place, ":|");
     nas_text_put(where, sizeof where, "arch:%d", (int)(*place - text) + 1);
     nas_text_put(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), *place);
     *place += n;

@@ -68,6 +68,21 @@ static void cells_train(void **state) {
   }
 }
 
+/* An expression in parentheses may hold the characters that the grammar itself uses. */
+static void edges_carry_expressions(void **state) {
+  (void)state;
+  json_t *shown = run_json(
+      "space show neuron-cell "
+      "'|activation(activation=(a+tanh(b*x))*c*x)~0|+|none~0|linear~1|+|none~0|none~1|linear~2|' "
+      "-o 'operations=none,linear,activation(activation=(a+tanh(b*x))*c*x)' -o width=4 --input 1x4x4");
+  /* stem, expression and its scalars, two linear edges, head; batch norms of stem, edges and head */
+  assert_int_equal(json_integer_value(json_object_get(shown, "params")),
+                   (16 * 4 + 4) + (20 + 3) + 2 * 20 + (4 * 10 + 10) + 5 * 8);
+  assert_string_equal(json_string_value(json_object_get(shown, "arch")),
+                      "|activation(activation=(a+tanh(b*x))*c*x)~0|+|none~0|linear~1|+|none~0|none~1|linear~2|");
+  json_decref(shown);
+}
+
 /* Every layer of a matched cell costs what the linear layer costs, within what whole numbers allow. */
 static void matched_edges_cost_what_linear_ones_do(void **state) {
   (void)state;
@@ -187,11 +202,14 @@ static void say_what_is_wrong(void **state) {
   refused("space info neuron-cell -o operations=none,linear,none", "twice");
   refused("space info neuron-cell -o 'operations=none,pade(kind=q)'", "kind");
   refused("space info neuron-cell -o 'operations=none,pade(m=3'", "')' is missing");
-  refused("space info neuron-cell -o 'operations=none,activation(activation=x+1)'", "grammar");
+  refused("space info neuron-cell -o 'operations=none,activation(activation=x)+1'", "the grammar needs them");
   refused("space info neuron-cell -o 'operations=none,kan-bspline(low=1;high=-1)'", "low must be below high");
   refused("space info neuron-cell -o 'operations=none,kan-bspline(order=99)'", "order of kan-bspline is 99");
   refused("space info neuron-cell -o 'operations=none,kan-bspline(grid=0)'", "grid of kan-bspline is 0");
-  refused("space info neuron-cell -o 'operations=none,kuramoto(n=3)'", "n must be even and divide the channels");
+  refused("space info neuron-cell -o 'operations=none,kuramoto(n=3)'", "n must be even");
+  refused("space info neuron-cell -o 'operations=none,kuramoto(n=4;channels=6)'", "n must divide the channels");
+  refused("space show neuron-cell '|pade~0|+|none~0|'", "expected an operation");
+  refused("space show neuron-cell '|pade(~0|+|none~0|none~1|+|none~0|none~1|none~2|'", "no operation 'pade(~0|");
   refused("space show neuron-cell 4 -o operations=none,kan-rbf -o width=1", "layer norm of 1 number");
   refused("space show neuron-cell 4 -o operations=none,sk", "no dense form");
   refused("space info neuron-cell -o match=flops", "match");
@@ -203,6 +221,6 @@ static void say_what_is_wrong(void **state) {
 }
 
 NAS_SUITE(NeuronCell, NAS_CASE(has_the_right_number_of_cells_and_classes), NAS_CASE(equal_cells_share_a_canonical_form),
-          NAS_CASE(cells_train), NAS_CASE(matched_edges_cost_what_linear_ones_do), NAS_CASE(the_ratio_is_recorded),
-          NAS_CASE(the_energy_of_oscillators_is_recorded), NAS_CASE(convolutional_edges_see_patches),
-          NAS_CASE(operations_may_have_options), NAS_CASE(say_what_is_wrong))
+          NAS_CASE(cells_train), NAS_CASE(edges_carry_expressions), NAS_CASE(matched_edges_cost_what_linear_ones_do),
+          NAS_CASE(the_ratio_is_recorded), NAS_CASE(the_energy_of_oscillators_is_recorded),
+          NAS_CASE(convolutional_edges_see_patches), NAS_CASE(operations_may_have_options), NAS_CASE(say_what_is_wrong))

@@ -31,9 +31,10 @@ static nas_status oscillate(nas_graph *g, nas_value stimulus, int32_t out, const
                             nas_value *value, nas_err *err) {
   int32_t c = (int32_t)channels(out, o);
   nas_attrs attrs = {.groups = c / (int32_t)o->n};
-  if (c % o->n || o->n % 2)
+  if (o->n % 2) return nas_fail(err, NAS_E_BAD_INPUT, label, "oscillators of %d numbers; n must be even", (int)o->n);
+  if (c % o->n)
     return nas_fail(err, NAS_E_BAD_INPUT, label,
-                    "%d channels and oscillators of %d numbers; n must be even and divide the channels", c, (int)o->n);
+                    "%d channels and oscillators of %d numbers; n must divide the channels", c, (int)o->n);
   if (o->norm) NAS_TRY(nas_neuron_op(g, "group_norm", &stimulus, 1, &attrs, label, "gn", &stimulus, err));
   nas_text_put(attrs.options, sizeof attrs.options,
                "n=%d\nsteps=%d\nkernel=%d\ngamma=%.17g\ntrain-gamma=%s\nomega=%s\n", (int)o->n, (int)o->steps,

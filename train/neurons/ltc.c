@@ -32,8 +32,8 @@ const nas_neuron_type nas_neuron_ltc = {
     .summary = "liquid time-constant cells, fully connected, one unit of time from rest at 0",
     .citation = "R. Hasani et al., Liquid time-constant networks, arXiv:2006.04439",
     .formula =
-        "a_pu = w_pu sigmoid(sigma_pu (v_p - mu_pu)); v_u <- (6 cm v_u + gleak vleak + sum a erev + s_u) / (6 cm + "
-        "gleak + sum a + s + 1e-8), s the same of the inputs",
+        "a_pu = w_pu sigmoid(sigma_pu (v_p - mu_pu)); unfolds times: v_u <- (C v_u + gleak vleak + sum a erev "
+        "+ s_u) / (C + gleak + sum a + s + 1e-8), C = unfolds cm, s the same sums of the inputs",
     .count = "3 out + 4 out (in + out)",
     .work = "3 out (in + unfolds out)",
     .start = "gleak, w in [0.001, 1], vleak +-0.2, cm [0.4, 0.6], sigma [3, 8], mu [0.3, 0.8], erev +-1",

@@ -9,7 +9,7 @@ typedef struct selfonn_options {
 static const nas_option options[] = {
     NAS_OPT_INT(selfonn_options, order, "order", "3", 1, 16, "highest power Q of the inputs"),
     NAS_OPT_FLAG(selfonn_options, super_neurons, "super", "no",
-                 "super neurons: every input channel is moved by trained parts of pixels first"),
+                 "super neurons: every input channel is moved by trained parts of pixels first, for all neurons alike"),
     NAS_OPT_REAL(selfonn_options, range, "range", "1", 0, 64, "super: the shifts begin within this many pixels"),
     NAS_OPT_END};
 
@@ -55,7 +55,9 @@ const nas_neuron_type nas_neuron_selfonn = {
     .citation =
         "S. Kiranyaz et al., Self-organized operational neural networks with generative neurons, Neural Networks 140, "
         "2021; super: S. Kiranyaz et al., Super neurons, IEEE TETCI 8, 2024, arXiv:2109.01594",
-    .formula = "y = b + sum_{q=1..Q} W_q x^q; super: x_c moved by (s_c, t_c) pixels first, bilinear",
+    .formula =
+        "y = b + sum_{q=1..Q} W_q x^q; super: x_c moved by (s_c, t_c) pixels first, bilinear, a shift for "
+        "each input channel as in the authors' FastONN (one for each connection in their article)",
     .count = "out (Q in + 1), super: + 2 for each input channel",
     .work = "out Q in + (Q - 1) in",
     .start = "as a linear layer over Q in numbers; shifts uniform in +-range",
