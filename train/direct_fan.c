@@ -68,7 +68,7 @@ bool nas_direct_fan_fits(const nas_call *c) {
 
 static bool is_filtered(const nas_branch *b) {
   nas_shape out = b->site.out;
-  return b->site.attrs.kernel_h == 3 && nas_winograd_fits(b->site.in[0].c, out.c, out.h, out.w);
+  return b->site.attrs.kernel_h == 3 && nas_winograd_side(b->site.in[0].c, out.c, out.h, out.w) > 0;
 }
 
 /* How many of n vectors run side by side. */
@@ -93,7 +93,7 @@ static nas_status find_chunks(const nas_call *c, fan *f, nas_err *err) {
       chunk *k = &f->chunks[f->n_chunks - 1];
       k->branch[k->vectors] = first + (int32_t)(v / each);
       k->vector[k->vectors++] = v % each;
-      f->weights += winograd ? nas_winograd_weight_numbers(f->ins, f->outs, 1) : nas_direct_packed(&s);
+      f->weights += winograd ? nas_winograd_weight_numbers(f->grid.side, f->ins, f->outs, 1) : nas_direct_packed(&s);
     }
   }
   return NAS_OK;
@@ -116,11 +116,11 @@ static int64_t images_together(const fan *f, int64_t channels) {
 static void prepare_filter(const nas_call *c, fan *f) {
   int64_t vectors = nas_direct_count(f->ins), back = f->filtered * f->outs;
   f->data_side = side_of(vectors, NAS_WINOGRAD_VECTORS);
-  f->filter_data = c->wants_dx[0] ? nas_winograd_weight_numbers(back, f->ins, vectors) : 0;
+  f->filter_data = c->wants_dx[0] ? nas_winograd_weight_numbers(f->grid.side, back, f->ins, vectors) : 0;
   f->data += f->filter_data;
   f->taps = 9 * larger(f->ins, back) * NAS_WINOGRAD_VECTORS * 16;
-  f->filter = larger(nas_winograd_convolve_scratch(f->ins, f->outs), nas_winograd_convolve_scratch(back, f->ins));
-  f->filter = larger(f->filter, nas_winograd_weights_scratch(f->ins, f->outs));
+  f->filter = larger(nas_winograd_convolve_scratch(f->grid.side, f->ins, f->outs), nas_winograd_convolve_scratch(f->grid.side, back, f->ins));
+  f->filter = larger(f->filter, nas_winograd_weights_scratch(f->grid.side, f->ins, f->outs));
 }
 
 static nas_status prepare(nas_call *c, nas_err *err) {
@@ -139,9 +139,10 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->together_dx = images_together(f, f->ins);
   for (int32_t i = 0; i < c->n_branches; i++) f->pad = larger(f->pad, c->branch[i]->site.attrs.pad);
   for (int32_t i = 0; i < c->n_branches; i++) f->filtered += is_filtered(c->branch[i]);
-  f->row = in.w + 2 * f->pad + (f->filtered ? in.w % 2 : 0);
-  f->image = (in.h + 2 * f->pad + (f->filtered ? in.h % 2 : 0)) * f->row;
-  f->grid = (nas_winograd_grid){f->images, in.h, in.w, f->row, f->image, (f->pad - 1) * (f->row + 1)};
+  int64_t side = f->filtered ? nas_winograd_side(f->ins, f->outs, in.h, in.w) : 1;
+  f->row = in.w + 2 * f->pad + (side - in.w % side) % side;
+  f->image = (in.h + 2 * f->pad + (side - in.h % side) % side) * f->row;
+  f->grid = (nas_winograd_grid){side, f->images, in.h, in.w, f->row, f->image, (f->pad - 1) * (f->row + 1)};
   NAS_TRY(find_chunks(c, f, err));
   int64_t vectors = nas_direct_count(f->ins);
   f->side = side_of(vectors, nas_kernels()->direct_vectors());
@@ -200,7 +201,7 @@ static void pack_chunks(const nas_call *c, const fan *f, float *packed, float *t
       else nas_direct_pack(packed + k->at, b->param[NAS_EDGE_WEIGHT], &s, k->vector[v], v, k->vectors, NULL);
     }
     if (k->winograd)
-      nas_kernels()->winograd_weights(packed + k->at, taps, f->ins * k->vectors * 16, nas_winograd_pairs(f->outs));
+      nas_winograd_transforms_of(f->grid.side)->weights(packed + k->at, taps, f->ins * k->vectors * 16, nas_winograd_pairs(f->outs));
   }
 }
 
@@ -361,7 +362,7 @@ static void unpack_gradients(const nas_call *c, const fan *f, const float *total
   for (int32_t i = 0; i < f->n_chunks; i++) {
     const chunk *k = &f->chunks[i];
     if (k->winograd)
-      nas_kernels()->winograd_taps(taps, total + k->at, f->ins * k->vectors * 16, nas_winograd_pairs(f->outs));
+      nas_winograd_transforms_of(f->grid.side)->taps(taps, total + k->at, f->ins * k->vectors * 16, nas_winograd_pairs(f->outs));
     for (int64_t v = 0; v < k->vectors; v++) {
       const nas_branch *b = c->branch[k->branch[v]];
       nas_direct_shape s = shape_of(b, false);
@@ -379,7 +380,7 @@ static void pack_side(const fan *f, float **packed, const float *plain, const na
 
 /* Numbers of the weights for the gradient by `data_side` vectors of x, of all branches that are filtered. */
 static int64_t filtered_numbers(const fan *f) {
-  return nas_winograd_weight_numbers(f->filtered * f->outs, f->ins, f->data_side);
+  return nas_winograd_weight_numbers(f->grid.side, f->filtered * f->outs, f->ins, f->data_side);
 }
 
 static void pack_filtered(const nas_call *c, const fan *f, float *packed, float *taps) {
@@ -394,7 +395,7 @@ static void pack_filtered(const nas_call *c, const fan *f, float *packed, float 
         nas_winograd_pack(taps, b->param[NAS_EDGE_WEIGHT], &s, first, channels, v + slot, slot, f->data_side);
       first += f->outs;
     }
-    nas_kernels()->winograd_weights(packed, taps, channels * f->data_side * 16, nas_winograd_pairs(f->ins));
+    nas_winograd_transforms_of(f->grid.side)->weights(packed, taps, channels * f->data_side * 16, nas_winograd_pairs(f->ins));
   }
 }
 

@@ -7,15 +7,32 @@ enum { BLOCK = NAS_WINOGRAD_BLOCK, BLOCKS = 2 };
 
 static int64_t slabs_of(int64_t channels) { return nas_winograd_pairs(channels) ? 1 : channels / 16; }
 
-bool nas_winograd_fits(int64_t ins, int64_t outs, int64_t height, int64_t width) {
-  if (!(ins == 8 && outs == 8) && !(ins % 16 == 0 && outs % 16 == 0)) return false;
-  if (ins > NAS_WINOGRAD_CHANNELS || outs > NAS_WINOGRAD_CHANNELS) return false;
-  int64_t ours = 16 * ((height + 1) / 2) * ((width + 1) / 2), taps = (3 * height - 2) * (3 * width - 2);
-  return 5 * ours < 4 * taps; /* the transforms cost something too */
+/* Patches of `side` that cover n pixels. */
+static int64_t covering(int64_t n, int64_t side) { return (n + side - 1) / side; }
+
+static int64_t multiplications(int64_t side, int64_t height, int64_t width) {
+  return nas_winograd_points(side, false) * covering(height, side) * covering(width, side);
 }
 
-int64_t nas_winograd_weight_numbers(int64_t ins, int64_t outs, int64_t vectors) {
-  return nas_winograd_points(nas_winograd_pairs(outs)) * ins * vectors * 16;
+int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t width) {
+  if (!(ins == 8 && outs == 8) && !(ins % 16 == 0 && outs % 16 == 0)) return 0;
+  if (ins > NAS_WINOGRAD_CHANNELS || outs > NAS_WINOGRAD_CHANNELS) return 0;
+  int64_t two = multiplications(2, height, width), four = multiplications(4, height, width);
+  int64_t taps = (3 * height - 2) * (3 * width - 2), side = four < two ? 4 : 2;
+  return 5 * (side == 4 ? four : two) < 4 * taps ? side : 0; /* the transforms cost something too */
+}
+
+const nas_winograd_transforms *nas_winograd_transforms_of(int64_t side) {
+  return side == 4 ? nas_kernels()->winograd_4 : nas_kernels()->winograd_2;
+}
+
+int64_t nas_winograd_weight_numbers(int64_t side, int64_t ins, int64_t outs, int64_t vectors) {
+  return nas_winograd_points(side, nas_winograd_pairs(outs)) * ins * vectors * 16;
+}
+
+/* Numbers of a block's values of so many slabs. */
+static int64_t values(int64_t side, int64_t slabs, bool pairs) {
+  return nas_winograd_points(side, pairs) * nas_winograd_apart(slabs);
 }
 
 void nas_winograd_pack(float *taps, const float *plain, const nas_direct_shape *s, int64_t first, int64_t of,
@@ -41,14 +58,14 @@ void nas_winograd_unpack(float *plain, const float *taps, const nas_direct_shape
       }
 }
 
-int64_t nas_winograd_convolve_scratch(int64_t ins, int64_t outs) {
+int64_t nas_winograd_convolve_scratch(int64_t side, int64_t ins, int64_t outs) {
   bool pairs = nas_winograd_pairs(outs);
-  return nas_winograd_values(pairs ? ins / 8 : ins / 16, pairs) + nas_winograd_values(NAS_WINOGRAD_VECTORS, pairs);
+  return values(side, pairs ? ins / 8 : ins / 16, pairs) + values(side, NAS_WINOGRAD_VECTORS, pairs);
 }
 
-int64_t nas_winograd_weights_scratch(int64_t ins, int64_t outs) {
+int64_t nas_winograd_weights_scratch(int64_t side, int64_t ins, int64_t outs) {
   bool pairs = nas_winograd_pairs(outs);
-  return BLOCKS * (nas_winograd_values(slabs_of(ins), pairs) + nas_winograd_values(NAS_WINOGRAD_VECTORS, pairs));
+  return BLOCKS * (values(side, slabs_of(ins), pairs) + values(side, NAS_WINOGRAD_VECTORS, pairs));
 }
 
 /* Neighbouring patches of one row. */
@@ -58,21 +75,22 @@ typedef struct run {
   int64_t rows, columns; /* output pixels that there are */
 } run;
 
-static int64_t across(const nas_winograd_grid *g) { return (g->width + 1) / 2; }
-static int64_t patches_of(const nas_winograd_grid *g) { return g->images * ((g->height + 1) / 2) * across(g); }
+static int64_t across(const nas_winograd_grid *g) { return covering(g->width, g->side); }
+static int64_t down(const nas_winograd_grid *g) { return covering(g->height, g->side); }
+static int64_t patches_of(const nas_winograd_grid *g) { return g->images * down(g) * across(g); }
 
 /* The runs of patches first .. first + n - 1. */
 static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, run runs[BLOCK]) {
-  int64_t wide = across(g), high = (g->height + 1) / 2, count = 0;
+  int64_t side = g->side, wide = across(g), high = down(g), count = 0;
   for (int64_t slot = 0; slot < n;) {
     int64_t at = first + slot, column = at % wide, row = at / wide % high, image = at / wide / high;
     int64_t patches = wide - column < n - slot ? wide - column : n - slot;
-    runs[count++] = (run){.in = image * g->image + 2 * row * g->row + 2 * column + g->corner,
-                          .out = (image * g->height + 2 * row) * g->width + 2 * column,
+    runs[count++] = (run){.in = image * g->image + side * (row * g->row + column) + g->corner,
+                          .out = (image * g->height + side * row) * g->width + side * column,
                           .slot = slot,
                           .patches = patches,
-                          .rows = 2 * row + 1 < g->height ? 2 : 1,
-                          .columns = g->width - 2 * column};
+                          .rows = g->height - side * row < side ? g->height - side * row : side,
+                          .columns = g->width - side * column};
     slot += patches;
   }
   return count;
@@ -89,7 +107,7 @@ static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, co
                           .v = v + 16 * runs[i].slot,
                           .apart = apart,
                           .pairs = nas_winograd_pairs(channels)};
-    nas_kernels()->winograd_input(&r);
+    nas_winograd_transforms_of(g->side)->input(&r);
   }
 }
 
@@ -112,19 +130,20 @@ static void store_group(const nas_winograd_convolution *c, const nas_winograd_gr
       s.plus[k] = g->plus[k] ? g->plus[k] + at : NULL;
       s.mask[k] = g->mask[k] ? g->mask[k] + at : NULL;
     }
-    nas_kernels()->winograd_store(&s);
+    nas_winograd_transforms_of(c->grid->side)->store(&s);
   }
 }
 
 void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
   bool pairs = nas_winograd_pairs(c->outs);
-  int64_t slabs = slabs_of(c->ins), all = patches_of(c->grid);
+  int64_t side = c->grid->side, slabs = slabs_of(c->ins), all = patches_of(c->grid);
   nas_winograd_product p = {.v = scratch,
                             .v_apart = nas_winograd_apart(c->sources * slabs),
                             .m_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
+                            .points = nas_winograd_points(side, pairs),
                             .channels = c->sources * c->ins,
                             .pairs = pairs};
-  float *m = p.m = scratch + nas_winograd_values(c->sources * slabs, pairs);
+  float *m = p.m = scratch + values(side, c->sources * slabs, pairs);
   for (int64_t at = 0; at < all; at += BLOCK) {
     run runs[BLOCK];
     p.patches = all - at < BLOCK ? all - at : BLOCK;
@@ -152,18 +171,19 @@ static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, co
                           .v = d + 16 * runs[i].slot,
                           .apart = apart,
                           .pairs = nas_winograd_pairs(w->outs)};
-    nas_kernels()->winograd_spread(&r);
+    nas_winograd_transforms_of(w->grid->side)->spread(&r);
   }
 }
 
 void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch) {
   bool pairs = nas_winograd_pairs(w->outs);
-  int64_t slabs = slabs_of(w->ins), all = patches_of(w->grid);
+  int64_t side = w->grid->side, slabs = slabs_of(w->ins), all = patches_of(w->grid);
   nas_winograd_gradient g = {.v = scratch,
                              .v_apart = nas_winograd_apart(slabs),
                              .d_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
-                             .v_block = nas_winograd_values(slabs, pairs),
-                             .d_block = nas_winograd_values(NAS_WINOGRAD_VECTORS, pairs),
+                             .v_block = values(side, slabs, pairs),
+                             .d_block = values(side, NAS_WINOGRAD_VECTORS, pairs),
+                             .points = nas_winograd_points(side, pairs),
                              .channels = w->ins,
                              .pairs = pairs};
   float *d = scratch + BLOCKS * g.v_block;

@@ -1,15 +1,16 @@
 #ifndef NAS_TRAIN_WINOGRAD_H
 #define NAS_TRAIN_WINOGRAD_H
 /* 3x3 convolutions of stride 1 over a tile of a fan (direct_fan.c) through Winograd's filtering (kernels/winograd.h): a
- * block of sixteen patches at a time is transformed, multiplied and transformed back within the cache. */
+ * block of patches at a time is transformed, multiplied and transformed back within the cache. */
 #include "train/direct_pack.h"
 #include "train/kernels/kernels.h"
 
 enum { NAS_WINOGRAD_SOURCES = 8, NAS_WINOGRAD_CHANNELS = 512 }; /* at most */
 
 /* A tile's images: outputs height x width, and inputs with a border of zeros of at least one pixel, and as many more at
- * the right and at the bottom as make height and width even. */
+ * the right and at the bottom as make height and width multiples of `side`. */
 typedef struct nas_winograd_grid {
+  int64_t side; /* outputs of a patch: 2 x 2 or 4 x 4 */
   int64_t images, height, width;
   int64_t row, image, corner; /* pixels: a bordered row, a bordered image, from its start to pixel (-1, -1) */
 } nas_winograd_grid;
@@ -44,12 +45,14 @@ typedef struct nas_winograd_weights {
   } * groups;
 } nas_winograd_weights;
 
-/* True when these channels and this size can run so and have fewer multiplications then. */
-bool nas_winograd_fits(int64_t ins, int64_t outs, int64_t height, int64_t width);
+/* The side of the patches with which these channels and this size have the fewest multiplications; 0 where filtering
+ * cannot be done or does not pay. */
+int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t width);
+const nas_winograd_transforms *nas_winograd_transforms_of(int64_t side);
 /* Whether a vector holds two points: convolutions from 8 to 8 channels. */
 static inline bool nas_winograd_pairs(int64_t outs) { return outs == 8; }
 /* Numbers of the weights of `vectors` output vectors; ins: of all sources. */
-int64_t nas_winograd_weight_numbers(int64_t ins, int64_t outs, int64_t vectors);
+int64_t nas_winograd_weight_numbers(int64_t side, int64_t ins, int64_t outs, int64_t vectors);
 /* Taps [3][3][of][vectors][16] of output vector `vector` as number `slot`, input channels from `first` on; `of`:
  * channels of all sources. And back, adding nothing, for weights that are not turned. */
 void nas_winograd_pack(float *taps, const float *plain, const nas_direct_shape *s, int64_t first, int64_t of,
@@ -57,8 +60,8 @@ void nas_winograd_pack(float *taps, const float *plain, const nas_direct_shape *
 void nas_winograd_unpack(float *plain, const float *taps, const nas_direct_shape *s, int64_t vector, int64_t slot,
                          int64_t vectors);
 /* Scratch, in numbers; ins: of all sources. */
-int64_t nas_winograd_convolve_scratch(int64_t ins, int64_t outs);
-int64_t nas_winograd_weights_scratch(int64_t ins, int64_t outs);
+int64_t nas_winograd_convolve_scratch(int64_t side, int64_t ins, int64_t outs);
+int64_t nas_winograd_weights_scratch(int64_t side, int64_t ins, int64_t outs);
 void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch);
 void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch);
 #endif

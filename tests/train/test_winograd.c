@@ -38,10 +38,11 @@ static float *bordered(const problem *p, int64_t channels, uint32_t trial) {
   return to;
 }
 
-static problem problem_new(int64_t ins, int64_t outs, int64_t height, int64_t width, int64_t pad) {
+static problem problem_new(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width, int64_t pad) {
   problem p = {.ins = ins, .outs = outs, .height = height, .width = width, .pad = pad};
-  int64_t row = width + 2 * pad + width % 2, image = (height + 2 * pad + height % 2) * row;
-  p.grid = (nas_winograd_grid){BATCH, height, width, row, image, (pad - 1) * (row + 1)};
+  int64_t row = width + 2 * pad + (side - width % side) % side;
+  int64_t image = (height + 2 * pad + (side - height % side) % side) * row;
+  p.grid = (nas_winograd_grid){side, BATCH, height, width, row, image, (pad - 1) * (row + 1)};
   for (uint32_t i = 0; i < SOURCES; i++) {
     p.x[i] = bordered(&p, ins, 10 + i);
     p.w[i] = numbers(outs * ins * 9, 20 + i);
@@ -81,8 +82,8 @@ static double convolution_at(const problem *p, int64_t sources, bool turned, int
 static void run(const problem *p, int64_t sources, bool turned, bool adds) {
   int64_t channels = sources * p->ins, count = nas_direct_count(p->outs), n = 0;
   float *taps = malloc((size_t)(9 * channels * VECTORS * 16) * sizeof *taps);
-  float *u = malloc((size_t)nas_winograd_weight_numbers(channels, p->outs, count) * sizeof *u), *at = u;
-  float *scratch = malloc((size_t)nas_winograd_convolve_scratch(channels, p->outs) * sizeof *scratch);
+  float *u = malloc((size_t)nas_winograd_weight_numbers(p->grid.side, channels, p->outs, count) * sizeof *u), *at = u;
+  float *scratch = malloc((size_t)nas_winograd_convolve_scratch(p->grid.side, channels, p->outs) * sizeof *scratch);
   nas_winograd_group groups[4] = {{0}};
   assert_true(taps && u && scratch && count <= 8);
   for (int64_t v = 0; v < count; v += VECTORS) {
@@ -96,8 +97,8 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds) {
       groups[n].plus[k] = adds ? p->plus + 16 * (v + k) : NULL;
       groups[n].mask[k] = adds ? p->mask + 16 * (v + k) : NULL;
     }
-    nas_kernels()->winograd_weights(at, taps, channels * vectors * 16, nas_winograd_pairs(p->outs));
-    at += nas_winograd_weight_numbers(channels, p->outs, vectors);
+    nas_winograd_transforms_of(p->grid.side)->weights(at, taps, channels * vectors * 16, nas_winograd_pairs(p->outs));
+    at += nas_winograd_weight_numbers(p->grid.side, channels, p->outs, vectors);
     n++;
   }
   nas_winograd_convolution c = {
@@ -109,9 +110,10 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds) {
   free(scratch);
 }
 
-static void check_convolution(int64_t ins, int64_t outs, int64_t height, int64_t width, int64_t pad, int64_t sources) {
+static void check_convolution(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width, int64_t pad,
+                              int64_t sources) {
   bool turned = sources > 1, adds = sources > 1; /* as the gradient by x takes them */
-  problem p = problem_new(ins, outs, height, width, pad);
+  problem p = problem_new(side, ins, outs, height, width, pad);
   double worst = 0, largest = 0;
   int64_t at = 0;
   run(&p, sources, turned, adds);
@@ -130,15 +132,19 @@ static void check_convolution(int64_t ins, int64_t outs, int64_t height, int64_t
   problem_free(&p);
 }
 
+static const int64_t channels[][2] = {{8, 8}, {16, 16}, {32, 48}, {48, 16}};
+enum { CHANNELS = sizeof channels / sizeof *channels };
+
 static void convolutions_equal_their_sums(void **state) {
   (void)state;
-  static const int64_t channels[][2] = {{8, 8}, {16, 16}, {32, 48}, {48, 16}};
-  for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
-    for (int64_t sources = 1; sources <= SOURCES; sources++) {
-      for (int64_t size = 1; size <= 9; size++)
-        check_convolution(channels[i][0], channels[i][1], size, 1 + size * 5 % 9, 1 + size % 3, sources);
-      check_convolution(channels[i][0], channels[i][1], 2, 35, 1, sources); /* more patches a row than a block has */
-    }
+  for (int64_t side = 2; side <= 4; side += 2)
+    for (size_t i = 0; i < CHANNELS; i++)
+      for (int64_t sources = 1; sources <= SOURCES; sources++) {
+        int64_t ins = channels[i][0], outs = channels[i][1];
+        for (int64_t size = 1; size <= 9; size++)
+          check_convolution(side, ins, outs, size, 1 + size * 5 % 9, 1 + size % 3, sources);
+        check_convolution(side, ins, outs, 2, 17 * side + 1, 1, sources); /* more patches a row than a block has */
+      }
 }
 
 /* Sum over pixels of dz of channel o times x of channel i moved by the tap. */
@@ -152,12 +158,12 @@ static double gradient_at(const problem *p, const float *dz, int64_t o, int64_t 
   return sum;
 }
 
-static void check_gradient(int64_t ins, int64_t outs, int64_t height, int64_t width) {
-  problem p = problem_new(ins, outs, height, width, 1);
-  int64_t count = nas_direct_count(outs), groups = 0, size = nas_winograd_weight_numbers(ins, outs, VECTORS);
+static void check_gradient(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width) {
+  problem p = problem_new(side, ins, outs, height, width, 1);
+  int64_t count = nas_direct_count(outs), groups = 0, size = nas_winograd_weight_numbers(side, ins, outs, VECTORS);
   float *dz = bordered(&p, outs, 30), *du = calloc((size_t)(count * size), sizeof *du);
   float *taps = malloc((size_t)(9 * ins * VECTORS * 16) * sizeof *taps);
-  float *scratch = malloc((size_t)nas_winograd_weights_scratch(ins, outs) * sizeof *scratch);
+  float *scratch = malloc((size_t)nas_winograd_weights_scratch(side, ins, outs) * sizeof *scratch);
   struct nas_winograd_weights_group all[8] = {{0}};
   assert_true(dz && du && taps && scratch && count <= 8);
   for (int64_t v = 0; v < count; v += VECTORS, groups++) {
@@ -169,7 +175,7 @@ static void check_gradient(int64_t ins, int64_t outs, int64_t height, int64_t wi
           .grid = &p.grid, .x = p.x[0], .ins = ins, .outs = outs, .n_groups = groups, .groups = all},
       scratch);
   for (int64_t g = 0; g < groups; g++) {
-    nas_kernels()->winograd_taps(taps, all[g].du, ins * all[g].vectors * 16, nas_winograd_pairs(outs));
+    nas_winograd_transforms_of(side)->taps(taps, all[g].du, ins * all[g].vectors * 16, nas_winograd_pairs(outs));
     for (int64_t k = 0; k < all[g].vectors; k++)
       nas_winograd_unpack(p.w[0], taps, &(nas_direct_shape){outs, ins, 3, false}, g * VECTORS + k, k, all[g].vectors);
   }
@@ -193,25 +199,28 @@ static void check_gradient(int64_t ins, int64_t outs, int64_t height, int64_t wi
 
 static void gradients_by_weights_equal_their_sums(void **state) {
   (void)state;
-  static const int64_t channels[][2] = {{8, 8}, {16, 16}, {32, 48}, {48, 16}};
-  for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-    for (int64_t size = 1; size <= 9; size++) check_gradient(channels[i][0], channels[i][1], size, 1 + size * 5 % 9);
-    check_gradient(channels[i][0], channels[i][1], 2, 35);
-  }
+  for (int64_t side = 2; side <= 4; side += 2)
+    for (size_t i = 0; i < CHANNELS; i++) {
+      int64_t ins = channels[i][0], outs = channels[i][1];
+      for (int64_t size = 1; size <= 9; size++) check_gradient(side, ins, outs, size, 1 + size * 5 % 9);
+      check_gradient(side, ins, outs, 2, 17 * side + 1);
+    }
 }
 
 /* Where it is chosen: fewer multiplications than the taps inside the image, and channels that vectors hold. */
-static void fits_where_it_saves(void **state) {
+static void patches_where_they_save(void **state) {
   (void)state;
-  assert_true(nas_winograd_fits(8, 8, 28, 28));
-  assert_true(nas_winograd_fits(16, 32, 7, 7));
-  assert_true(nas_winograd_fits(64, 64, 4, 4));
-  assert_false(nas_winograd_fits(16, 16, 3, 3));
-  assert_false(nas_winograd_fits(16, 16, 1, 1));
-  assert_false(nas_winograd_fits(16, 16, 32, 1));
-  assert_false(nas_winograd_fits(8, 16, 8, 8));
-  assert_false(nas_winograd_fits(24, 24, 8, 8));
+  assert_int_equal(nas_winograd_side(8, 8, 28, 28), 4);
+  assert_int_equal(nas_winograd_side(16, 32, 7, 7), 4);
+  assert_int_equal(nas_winograd_side(16, 16, 14, 14), 4);
+  assert_int_equal(nas_winograd_side(64, 64, 4, 4), 4);
+  assert_int_equal(nas_winograd_side(16, 16, 6, 6), 2);
+  assert_int_equal(nas_winograd_side(16, 16, 2, 2), 0);
+  assert_int_equal(nas_winograd_side(16, 16, 1, 1), 0);
+  assert_int_equal(nas_winograd_side(16, 16, 32, 1), 0);
+  assert_int_equal(nas_winograd_side(8, 16, 8, 8), 0);
+  assert_int_equal(nas_winograd_side(24, 24, 8, 8), 0);
 }
 
 NAS_SUITE(Winograd, NAS_CASE(convolutions_equal_their_sums), NAS_CASE(gradients_by_weights_equal_their_sums),
-          NAS_CASE(fits_where_it_saves))
+          NAS_CASE(patches_where_they_save))

@@ -74,14 +74,10 @@ typedef struct nas_kernel_set {
   int32_t (*direct_vectors)(void), (*direct_images)(void);
   void (*direct_row)(const nas_direct_row *r);
   void (*direct_gradient)(const nas_direct_gradient *g);
-  /* Winograd's filtering of 3x3 convolutions (kernels/winograd.h). */
-  void (*winograd_input)(const nas_winograd_run *r);
-  void (*winograd_spread)(const nas_winograd_run *r);
+  /* Winograd's filtering of 3x3 convolutions (kernels/winograd.h), F(2x2, 3x3) and F(4x4, 3x3). */
+  const nas_winograd_transforms *winograd_2, *winograd_4;
   void (*winograd_product)(const nas_winograd_product *p);
-  void (*winograd_store)(const nas_winograd_store *s);
   void (*winograd_gradient)(const nas_winograd_gradient *g);
-  void (*winograd_weights)(float *u, const float *taps, int64_t n, bool pairs);
-  void (*winograd_taps)(float *taps, const float *du, int64_t n, bool pairs);
   /* `rows` rows of n numbers, those of `to` to_row numbers apart: copied, or their positive parts; */
   void (*copy_rows)(float *to, int64_t to_row, const float *from, bool relu, int64_t rows, int64_t n);
   /* norm_gradient without plus into images and rows that lie dx_image and dx_row numbers apart; n numbers (whole

@@ -1,19 +1,16 @@
 #ifndef NAS_TRAIN_KERNELS_WINOGRAD_H
 #define NAS_TRAIN_KERNELS_WINOGRAD_H
-/* Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016,
- * equations 8 and 9), channels-last: a patch of 2x2 outputs takes 16 multiplications for each pair of channels instead
- * of 36. y = A'[(G g G') . (B' x B)]A with
- *     B' = 1  0 -1  0     G =  1    0    0     A' = 1  1  1  0
- *          0  1  1  0         1/2  1/2  1/2         0  1 -1 -1
- *          0 -1  1  0         1/2 -1/2  1/2
- *          0  1  0 -1          0    0    1
- * The 16 points of the transformed patch are independent products of matrices over the channels; the gradient by g is
- * G'[(A dy A') . (B' x B)]G, and the gradient by x a convolution of dy with the weights turned round.
+/* Winograd's minimal filtering F(m x m, 3x3) for m = 2 and 4 (Lavin and Gray, Fast Algorithms for Convolutional Neural
+ * Networks, 2016, equations 8 and 9), channels-last: a patch of 2x2 outputs takes 16 multiplications for each pair of
+ * channels instead of 36, one of 4x4 takes 36 instead of 144. y = A'[(G g G') . (B' x B)]A; the matrices stand in
+ * winograd_2.c and winograd_4.c.
+ * The (m + 2)^2 points of the transformed patch are independent products of matrices over the channels; the gradient by
+ * g is G'[(A dy A') . (B' x B)]G, and the gradient by x a convolution of dy with the weights turned round.
  *
- * Sixteen patches make a block. With channels in multiples of 16, transformed values are [point 16][slab of 16
- * channels][patch 16][16] and weights [point][channel][vector][16]. `pairs` are for 8 channels: a vector holds two
- * points of a row, 0 and 3 or 1 and 2, in turn (lanes 2k and 2k + 1 are channel k), so that values are [point
- * pair 8][slab of 8 channels][patch 16][8][2] and weights [point pair][channel][vector][8][2]. */
+ * Some patches, at most NAS_WINOGRAD_BLOCK, make a block. With channels in multiples of 16, transformed values are
+ * [point][slab of 16 channels][patch][16] and weights [point][channel][vector][16]. `pairs` are for 8 channels: a vector
+ * holds two points of a row in turn (lanes 2k and 2k + 1 are channel k): the first and the last, then the others in
+ * order; values are [point pair][slab of 8 channels][patch][8][2] and weights [point pair][channel][vector][8][2]. */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,15 +19,14 @@ enum { NAS_WINOGRAD_BLOCK = 16, NAS_WINOGRAD_VECTORS = 2 };
 /* Numbers from one point's values to the next one's: a line more than they take, because powers of two would share a
  * few lines of the first-level cache. */
 static inline int64_t nas_winograd_apart(int64_t slabs) { return (slabs * NAS_WINOGRAD_BLOCK + 1) * 16; }
-static inline int64_t nas_winograd_points(bool pairs) { return pairs ? 8 : 16; }
-/* Numbers of a block's values of so many slabs. */
-static inline int64_t nas_winograd_values(int64_t slabs, bool pairs) {
-  return nas_winograd_points(pairs) * nas_winograd_apart(slabs);
+/* Vectors that hold the points of a patch of side x side outputs. */
+static inline int64_t nas_winograd_points(int64_t side, bool pairs) {
+  return (side + 2) * (side + 2) / (pairs ? 2 : 1);
 }
 
 /* `patches` neighbouring patches of an image row into patches 0, 1, ... of v. */
 typedef struct nas_winograd_run {
-  const float *x;       /* the first patch's top left pixel: of 4x4 for inputs, of 2x2 for gradients; */
+  const float *x;       /* the first patch's top left pixel, of inputs or of gradients; */
   int64_t x_row, pitch; /* numbers from one pixel row and from one pixel to the next */
   int64_t channels, patches;
   float *v; /* of the first slab */
@@ -45,15 +41,15 @@ typedef struct nas_winograd_store {
   float *y[NAS_WINOGRAD_VECTORS]; /* of each vector, the first patch's top left pixel */
   const float *plus[NAS_WINOGRAD_VECTORS], *mask[NAS_WINOGRAD_VECTORS]; /* may be NULL */
   int64_t pitch, y_row;  /* numbers from pixel to pixel and from row to row */
-  int64_t rows, columns; /* pixels that there are: 1 or 2 rows, and columns of the whole run */
+  int64_t rows, columns; /* pixels that there are: rows of the patches, and columns of the whole run */
   bool pairs;
 } nas_winograd_store;
 
-/* m = v u: `patches` patches, all points; channels counts those of v, all slabs. */
+/* m = v u: `patches` patches, all points (or pairs of them); channels counts those of v, all slabs. */
 typedef struct nas_winograd_product {
   const float *v, *u;
   float *m;
-  int64_t v_apart, m_apart, patches, channels;
+  int64_t v_apart, m_apart, points, patches, channels;
   int32_t vectors;
   bool pairs;
 } nas_winograd_product;
@@ -62,22 +58,54 @@ typedef struct nas_winograd_product {
 typedef struct nas_winograd_gradient {
   const float *v, *d; /* d: [point][vector][patch][16] */
   float *du;
-  int64_t v_apart, d_apart, v_block, d_block, patches, channels; /* patches: of all blocks */
+  int64_t v_apart, d_apart, v_block, d_block, points, patches, channels; /* patches: of all blocks */
   int32_t vectors;
   bool pairs;
 } nas_winograd_gradient;
 
+/* The transforms for patches of one size: B' x B, A dy A', and A' m A; and between weights u and taps [3][3][n],
+ * n = channels x vectors x 16: u = G g G', and g = G' du G, where the two lanes of a pair are still to be added. */
+typedef struct nas_winograd_transforms {
+  void (*input)(const nas_winograd_run *r);
+  void (*spread)(const nas_winograd_run *r);
+  void (*store)(const nas_winograd_store *s);
+  void (*weights)(float *u, const float *taps, int64_t n, bool pairs);
+  void (*taps)(float *taps, const float *du, int64_t n, bool pairs);
+} nas_winograd_transforms;
+
 #ifdef NAS_ISA
 #include "train/kernels/vector.h"
-/* B' x B and A dy A'. */
-void NAS_PER_ISA(winograd_input)(const nas_winograd_run *r);
-void NAS_PER_ISA(winograd_spread)(const nas_winograd_run *r);
+extern const nas_winograd_transforms NAS_PER_ISA(winograd_2), NAS_PER_ISA(winograd_4);
 void NAS_PER_ISA(winograd_product)(const nas_winograd_product *p);
-void NAS_PER_ISA(winograd_store)(const nas_winograd_store *s);
 void NAS_PER_ISA(winograd_gradient)(const nas_winograd_gradient *g);
-/* Between weights u and taps [3][3][n], n = channels x vectors x 16: u = G g G' and g = G' du G. */
-void NAS_PER_ISA(winograd_weights)(float *u, const float *taps, int64_t n, bool pairs);
-void NAS_PER_ISA(winograd_taps)(float *taps, const float *du, int64_t n, bool pairs);
+
+/* ---- what the transforms share ---- */
+enum { NAS_WINOGRAD_LINE = 16 * NAS_WINOGRAD_BLOCK }; /* numbers of a slab */
+#define WINOGRAD_UNROLL _Pragma("GCC unroll 16")
+
+/* Vector k's numbers at y[at]. */
+INLINE void winograd_put(const nas_winograd_store *s, int64_t k, int64_t at, v16 value) {
+  if (s->mask[k]) value = select_positive(load(s->mask[k] + at), value);
+  store(s->y[k] + at, s->plus[k] ? load(s->plus[k] + at) + value : value);
+}
+/* The first half of them. */
+INLINE void winograd_put_half(const nas_winograd_store *s, int64_t k, int64_t at, v16 value) {
+  for (int64_t l = 0; l < 8; l++) {
+    float one = s->mask[k] && !(s->mask[k][at + l] > 0) ? 0 : value[l];
+    s->y[k][at + l] = s->plus[k] ? s->plus[k][at + l] + one : one;
+  }
+}
+
+/* Two pixels of eight channels are the halves of a vector; the two points of a pair take turns. Between the two, and
+ * one half or every second lane twice. */
+#define WINOGRAD_SHUFFLE(a, ...) __builtin_shufflevector(a, a, __VA_ARGS__)
+INLINE v16 in_turn(v16 x) { return WINOGRAD_SHUFFLE(x, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15); }
+INLINE v16 in_halves(v16 x) { return WINOGRAD_SHUFFLE(x, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15); }
+INLINE v16 low_twice(v16 x) { return WINOGRAD_SHUFFLE(x, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7); }
+INLINE v16 high_twice(v16 x) { return WINOGRAD_SHUFFLE(x, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15); }
+INLINE v16 take_turns(float even, float odd) {
+  return (v16){even, odd, even, odd, even, odd, even, odd, even, odd, even, odd, even, odd, even, odd};
+}
 #endif
 
 #endif

@@ -1,0 +1,314 @@
+#include "train/kernels/winograd.h"
+
+/* F(4x4, 3x3), on the points 0, a, -a, b, -b and infinity. With a = 1/sqrt 2 and b = sqrt 2 the errors of f32 are a third
+ * to a quarter of those with 1 and 2, which are commonly taken:
+ *     B' = 1     0   -5/2    0    1  0     G =    1     0     0       A' = 1  1   1    1   1    0
+ *          0  -2a     -2     a    1  0          -2/3 -2a/3 -1/3            0  a  -a    b  -b    0
+ *          0   2a     -2    -a    1  0          -2/3  2a/3 -1/3            0 1/2 1/2   2   2    0
+ *          0  -b/2  -1/2     b    1  0           1/6   b/6  1/3            0 a/2 -a/2  2b -2b   1
+ *          0   b/2  -1/2    -b    1  0           1/6  -b/6  1/3
+ *          0     1     0  -5/2    0  1            0     0     1   */
+#define UNROLL WINOGRAD_UNROLL
+enum { LINE = NAS_WINOGRAD_LINE };
+#define A 0.70710678118654752440f
+#define B 1.41421356237309504880f
+
+/* Rows 2 k - 1 and 2 k of B' (k = 1, 2) times x; rows 0 and 5. */
+INLINE void input_pair(v16 to[2], v16 x1, v16 x2, v16 x3, v16 x4, int k) {
+  const float square = k == 1 ? 2 : 0.5f, root = k == 1 ? A : B;
+  v16 even = x4 - square * x2, odd = x3 - square * x1;
+  to[0] = even + root * odd;
+  to[1] = even - root * odd;
+}
+INLINE v16 input_end(v16 x0, v16 x2, v16 x4) { return x0 + x4 - 2.5f * x2; }
+
+/* The same rows of A times x. */
+INLINE void spread_pair(v16 to[2], v16 x0, v16 x1, v16 x2, v16 x3, int k) {
+  const float square = k == 1 ? 0.5f : 2, root = k == 1 ? A : B;
+  v16 even = x0 + square * x2, odd = x1 + square * x3;
+  to[0] = even + root * odd;
+  to[1] = even - root * odd;
+}
+
+/* A' of six. */
+INLINE void sum_six(v16 to[4], v16 m0, v16 m1, v16 m2, v16 m3, v16 m4, v16 m5) {
+  v16 s = m1 + m2, d = m1 - m2, t = m3 + m4, e = m3 - m4;
+  to[0] = m0 + s + t;
+  to[1] = A * d + B * e;
+  to[2] = 0.5f * s + 2 * t;
+  to[3] = m5 + 0.5f * A * d + 2 * B * e;
+}
+
+/* ---- sixteen channels a vector ---- */
+
+/* Two rows of B' times a column of six: the ends (k = 0) or a pair. */
+INLINE void input_column(v16 to[2], const float *x, int64_t row, int k) {
+  if (k > 0) input_pair(to, load(x + row), load(x + 2 * row), load(x + 3 * row), load(x + 4 * row), k);
+  else {
+    to[0] = input_end(load(x), load(x + 2 * row), load(x + 4 * row));
+    to[1] = input_end(load(x + row), load(x + 3 * row), load(x + 5 * row));
+  }
+}
+
+INLINE void put_six(float *to, int64_t apart, v16 first, const v16 a[2], const v16 b[2], v16 last) {
+  store(to, first);
+  store(to + apart, a[0]);
+  store(to + 2 * apart, a[1]);
+  store(to + 3 * apart, b[0]);
+  store(to + 4 * apart, b[1]);
+  store(to + 5 * apart, last);
+}
+
+INLINE void input_rows(const nas_winograd_run *r, const float *x, float *v, int k) {
+  float *to[2] = {v + 6 * (k ? 2 * k - 1 : 0) * r->apart, v + 6 * (k ? 2 * k : 5) * r->apart};
+  v16 c[6][2];
+  for (int i = 0; i < 2; i++) input_column(c[i], x + i * r->pitch, r->x_row, k);
+  for (int64_t t = 0; t < r->patches; t++) {
+    x += 4 * r->pitch;
+    UNROLL for (int i = 0; i < 4; i++) input_column(c[2 + i], x + (i - 2) * r->pitch, r->x_row, k);
+    UNROLL for (int i = 0; i < 2; i++) {
+      v16 a[2], b[2];
+      input_pair(a, c[1][i], c[2][i], c[3][i], c[4][i], 1);
+      input_pair(b, c[1][i], c[2][i], c[3][i], c[4][i], 2);
+      put_six(to[i] + 16 * t, r->apart, input_end(c[0][i], c[2][i], c[4][i]), a, b,
+              input_end(c[1][i], c[3][i], c[5][i]));
+      c[0][i] = c[4][i];
+      c[1][i] = c[5][i];
+    }
+  }
+}
+
+INLINE void spread_row(float *to, int64_t apart, const v16 x[4]) {
+  v16 a[2], b[2];
+  spread_pair(a, x[0], x[1], x[2], x[3], 1);
+  spread_pair(b, x[0], x[1], x[2], x[3], 2);
+  put_six(to, apart, x[0], a, b, x[3]);
+}
+
+INLINE void spread_slab(const nas_winograd_run *r, const float *x, float *v) {
+  for (int64_t t = 0; t < r->patches; t++, v += 16) {
+    v16 ends[2][4], a[2][4], b[2][4];
+    UNROLL for (int i = 0; i < 4; i++, x += r->pitch) {
+      v16 c[4], two[2];
+      UNROLL for (int j = 0; j < 4; j++) c[j] = load(x + j * r->x_row);
+      ends[0][i] = c[0];
+      ends[1][i] = c[3];
+      spread_pair(two, c[0], c[1], c[2], c[3], 1);
+      a[0][i] = two[0];
+      a[1][i] = two[1];
+      spread_pair(two, c[0], c[1], c[2], c[3], 2);
+      b[0][i] = two[0];
+      b[1][i] = two[1];
+    }
+    UNROLL for (int i = 0; i < 2; i++) {
+      spread_row(v + 30 * i * r->apart, r->apart, ends[i]);
+      spread_row(v + 6 * (1 + i) * r->apart, r->apart, a[i]);
+      spread_row(v + 6 * (3 + i) * r->apart, r->apart, b[i]);
+    }
+  }
+}
+
+INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
+  const float *m = s->m + k * LINE;
+  const int64_t next = 6 * s->apart;
+  for (int64_t t = 0; t < s->patches; t++, m += 16) {
+    v16 c[6][4];
+    UNROLL for (int q = 0; q < 6; q++) {
+      const float *from = m + q * s->apart;
+      sum_six(c[q], load(from), load(from + next), load(from + 2 * next), load(from + 3 * next), load(from + 4 * next),
+              load(from + 5 * next));
+    }
+    UNROLL for (int r = 0; r < 4; r++) {
+      if (r >= s->rows) break;
+      v16 y[4];
+      sum_six(y, c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]);
+      int64_t at = r * s->y_row + 4 * t * s->pitch;
+      UNROLL for (int q = 0; q < 4; q++) if (4 * t + q < s->columns) winograd_put(s, k, at + q * s->pitch, y[q]);
+    }
+  }
+}
+
+/* ---- two pixels of eight channels a vector ---- */
+
+INLINE v16 halves(float low, float high) {
+  return (v16){low, low, low, low, low, low, low, low, high, high, high, high, high, high, high, high};
+}
+INLINE v16 low_and_high(v16 x, v16 y) {
+  return __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+
+/* Pixels 0 to 5 of a row into its three pairs of points. */
+INLINE void input_row_pairs(float *to, int64_t apart, v16 x01, v16 x23, v16 x45) {
+  store(to, in_turn(input_end(x01, x23, x45)));
+  v16 even = x45 - 2 * x23, odd = x23 - 2 * x01; /* in its low half, and in its high half */
+  store(to + apart, low_twice(even) + high_twice(odd) * take_turns(A, -A));
+  even = x45 - 0.5f * x23, odd = x23 - 0.5f * x01;
+  store(to + 2 * apart, low_twice(even) + high_twice(odd) * take_turns(B, -B));
+}
+
+INLINE void input_rows_pairs(const nas_winograd_run *r, int k) {
+  const float *x = r->x;
+  float *to[2] = {r->v + 3 * (k ? 2 * k - 1 : 0) * r->apart, r->v + 3 * (k ? 2 * k : 5) * r->apart};
+  v16 c[3][2];
+  input_column(c[0], x, r->x_row, k);
+  for (int64_t t = 0; t < r->patches; t++, x += 32) {
+    input_column(c[1], x + 16, r->x_row, k);
+    input_column(c[2], x + 32, r->x_row, k);
+    UNROLL for (int i = 0; i < 2; i++) {
+      input_row_pairs(to[i] + 16 * t, r->apart, c[0][i], c[1][i], c[2][i]);
+      c[0][i] = c[2][i];
+    }
+  }
+}
+
+INLINE void spread_row_pairs(float *to, int64_t apart, v16 x01, v16 x23) {
+  store(to, in_turn(low_and_high(x01, x23)));
+  v16 both = x01 + 0.5f * x23;
+  store(to + apart, low_twice(both) + high_twice(both) * take_turns(A, -A));
+  both = x01 + 2 * x23;
+  store(to + 2 * apart, low_twice(both) + high_twice(both) * take_turns(B, -B));
+}
+
+INLINE void spread_pairs(const nas_winograd_run *r) {
+  const float *x = r->x;
+  float *v = r->v;
+  for (int64_t t = 0; t < r->patches; t++, v += 16, x += 32) {
+    v16 a[2][2], b[2][2], c[2][4];
+    UNROLL for (int i = 0; i < 2; i++) {
+      UNROLL for (int j = 0; j < 4; j++) c[i][j] = load(x + 16 * i + j * r->x_row);
+      spread_pair(a[i], c[i][0], c[i][1], c[i][2], c[i][3], 1);
+      spread_pair(b[i], c[i][0], c[i][1], c[i][2], c[i][3], 2);
+    }
+    UNROLL for (int i = 0; i < 2; i++) {
+      spread_row_pairs(v + 15 * i * r->apart, r->apart, c[0][3 * i], c[1][3 * i]);
+      spread_row_pairs(v + 3 * (1 + i) * r->apart, r->apart, a[0][i], a[1][i]);
+      spread_row_pairs(v + 3 * (3 + i) * r->apart, r->apart, b[0][i], b[1][i]);
+    }
+  }
+}
+
+/* Pixels 2 q and 2 q + 1 of a row of `columns`, if there are. */
+INLINE void put_two(const nas_winograd_store *s, int64_t k, int64_t at, int64_t columns, v16 value) {
+  if (columns >= 2) winograd_put(s, k, at, value);
+  else if (columns == 1) winograd_put_half(s, k, at, value);
+}
+
+INLINE void store_pairs(const nas_winograd_store *s, int64_t k) {
+  const float *m = s->m + k * LINE;
+  const int64_t next = 3 * s->apart;
+  for (int64_t t = 0; t < s->patches; t++, m += 16) {
+    v16 c[3][4];
+    UNROLL for (int q = 0; q < 3; q++) {
+      const float *from = m + q * s->apart;
+      sum_six(c[q], load(from), load(from + next), load(from + 2 * next), load(from + 3 * next), load(from + 4 * next),
+              load(from + 5 * next));
+    }
+    UNROLL for (int r = 0; r < 4; r++) {
+      if (r >= s->rows) break;
+      /* sums and differences of the two points of a pair take turns */
+      v16 a = WINOGRAD_SHUFFLE(c[1][r], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+      v16 b = WINOGRAD_SHUFFLE(c[2][r], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+      a += c[1][r] * take_turns(1, -1);
+      b += c[2][r] * take_turns(1, -1);
+      v16 left = c[0][r] * take_turns(1, 0) + a * take_turns(1, A) + b * take_turns(1, B);
+      v16 right = c[0][r] * take_turns(0, 1) + a * take_turns(0.5f, 0.5f * A) + b * take_turns(2, 2 * B);
+      int64_t at = r * s->y_row + 32 * t;
+      put_two(s, k, at, s->columns - 4 * t, in_halves(left));
+      put_two(s, k, at + 16, s->columns - 4 * t - 2, in_halves(right));
+    }
+  }
+}
+
+/* ---- both ---- */
+
+static void input(const nas_winograd_run *r) {
+  if (r->pairs)
+    for (int k = 0; k < 3; k++) {
+      if (k == 0) input_rows_pairs(r, 0);
+      else if (k == 1) input_rows_pairs(r, 1);
+      else input_rows_pairs(r, 2);
+    }
+  else
+    for (int64_t i = 0; 16 * i < r->channels; i++) {
+      const float *x = r->x + 16 * i;
+      float *v = r->v + i * LINE;
+      input_rows(r, x, v, 0);
+      input_rows(r, x, v, 1);
+      input_rows(r, x, v, 2);
+    }
+}
+
+static void spread(const nas_winograd_run *r) {
+  if (r->pairs) spread_pairs(r);
+  else
+    for (int64_t i = 0; 16 * i < r->channels; i++) spread_slab(r, r->x + 16 * i, r->v + i * LINE);
+}
+
+static void store_patches(const nas_winograd_store *s) {
+  for (int64_t k = 0; k < s->vectors; k++)
+    if (s->pairs) store_pairs(s, k);
+    else store_vector(s, k);
+}
+
+/* G of three, and G' of six. */
+INLINE void widen(v16 to[6], v16 g0, v16 g1, v16 g2) {
+  v16 a = (-2 / 3.0f) * g0 - (1 / 3.0f) * g2, b = (1 / 6.0f) * g0 + (1 / 3.0f) * g2;
+  v16 by_a = (-2 / 3.0f * A) * g1, by_b = (1 / 6.0f * B) * g1;
+  to[0] = g0;
+  to[1] = a + by_a;
+  to[2] = a - by_a;
+  to[3] = b + by_b;
+  to[4] = b - by_b;
+  to[5] = g2;
+}
+
+INLINE void narrow(v16 to[3], const v16 d[6]) {
+  v16 a = (-1 / 3.0f) * (d[1] + d[2]), b = (1 / 6.0f) * (d[3] + d[4]);
+  to[0] = d[0] + 2 * a + b;
+  to[1] = (-2 / 3.0f * A) * (d[1] - d[2]) + (1 / 6.0f * B) * (d[3] - d[4]);
+  to[2] = a + 2 * b + d[5];
+}
+
+static void weights_of(float *u, const float *taps, int64_t n, bool pairs) {
+  const v16 even = take_turns(1, 0), odd = take_turns(0, 1);
+  for (int64_t i = 0; i < n; i += 16) {
+    v16 rows[3][6];
+    for (int c = 0; c < 3; c++)
+      widen(rows[c], load(taps + c * n + i), load(taps + (3 + c) * n + i), load(taps + (6 + c) * n + i));
+    for (int r = 0; r < 6; r++) {
+      v16 all[6];
+      widen(all, rows[0][r], rows[1][r], rows[2][r]);
+      if (pairs) {
+        store(u + 3 * r * n + i, all[0] * even + all[5] * odd);
+        store(u + (3 * r + 1) * n + i, all[1] * even + all[2] * odd);
+        store(u + (3 * r + 2) * n + i, all[3] * even + all[4] * odd);
+      } else
+        for (int c = 0; c < 6; c++) store(u + (6 * r + c) * n + i, all[c]);
+    }
+  }
+}
+
+static void taps_of(float *taps, const float *du, int64_t n, bool pairs) {
+  const v16 even = take_turns(1, 0), odd = take_turns(0, 1);
+  for (int64_t i = 0; i < n; i += 16) {
+    v16 rows[6][3];
+    for (int r = 0; r < 6; r++) {
+      const float *from = du + (pairs ? 3 : 6) * r * n + i;
+      v16 d[6];
+      for (int c = 0; c < 6; c++) {
+        if (pairs) d[c] = load(from + (c + 1) / 2 % 3 * n) * (c == 0 || c == 1 || c == 3 ? even : odd);
+        else d[c] = load(from + c * n);
+      }
+      narrow(rows[r], d);
+    }
+    for (int c = 0; c < 3; c++) {
+      v16 all[3];
+      const v16 column[6] = {rows[0][c], rows[1][c], rows[2][c], rows[3][c], rows[4][c], rows[5][c]};
+      narrow(all, column);
+      for (int r = 0; r < 3; r++) store(taps + (3 * r + c) * n + i, all[r]);
+    }
+  }
+}
+
+const nas_winograd_transforms NAS_PER_ISA(winograd_4) = {
+    .input = input, .spread = spread, .store = store_patches, .weights = weights_of, .taps = taps_of};
