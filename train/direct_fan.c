@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "train/direct_pack.h"
+#include "train/filtered_fan.h"
 #include "train/folded.h"
 #include "train/weighted_sum.h"
-#include "train/winograd.h"
 
 /* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. */
 enum { TILE_BYTES = 64 * 1024, KERNEL_MAX = 7 };
@@ -14,7 +14,6 @@ enum { TILE_BYTES = 64 * 1024, KERNEL_MAX = 7 };
 /* Output vectors that are computed side by side, of branches of one kernel size. */
 typedef struct chunk {
   int64_t kernel, vectors, at; /* at: of its packed weights */
-  bool winograd;
   int32_t branch[NAS_DIRECT_VECTORS];
   int64_t vector[NAS_DIRECT_VECTORS];
 } chunk;
@@ -28,11 +27,7 @@ typedef struct fan {
   chunk *chunks;
   int32_t n_chunks;
   bool convolves, folds; /* whether there are branches with a z, and without */
-  int64_t filtered;      /* branches that run through Winograd's filtering; */
-  int64_t data_side;     /* their vectors of x side by side in the gradient by x, */
-  int64_t filter_data;   /* packed numbers of that, before those of the others, */
-  int64_t taps, filter;  /* and scratch: plain weights, and what the filtering takes */
-  nas_winograd_grid grid;
+  nas_filtered filtered;
 } fan;
 
 static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -66,11 +61,6 @@ bool nas_direct_fan_fits(const nas_call *c) {
   return c->n_branches > 0;
 }
 
-static bool is_filtered(const nas_branch *b) {
-  nas_shape out = b->site.out;
-  return b->site.attrs.kernel_h == 3 && nas_winograd_side(b->site.in[0].c, out.c, out.h, out.w) > 0;
-}
-
 /* How many of n vectors run side by side. */
 static int64_t side_of(int64_t n, int64_t most) { return n % most == 0 ? most : n % 2 == 0 && most > 1 ? 2 : 1; }
 
@@ -83,17 +73,15 @@ static nas_status find_chunks(const nas_call *c, fan *f, nas_err *err) {
     int64_t kernel = c->branch[i]->site.attrs.kernel_h, n = 0;
     int32_t first = i;
     for (; i < c->n_branches && c->branch[i]->site.attrs.kernel_h == kernel; i++) n += c->branch[i]->folded ? 0 : each;
-    if (n == 0) continue; /* branches of one size fold all or none */
+    if (n == 0 || nas_filtered_branch(c->branch[first])) continue; /* branches of one size fold all or none */
     int64_t size = n % most == 0 || n < most ? most : n % 2 == 0 && most > 2 ? 2 : most;
-    bool winograd = is_filtered(c->branch[first]);
     nas_direct_shape s = shape_of(c->branch[first], false);
-    if (winograd) size = NAS_WINOGRAD_VECTORS;
     for (int64_t v = 0; v < n; v++) {
-      if (v % size == 0) f->chunks[f->n_chunks++] = (chunk){.kernel = kernel, .at = f->weights, .winograd = winograd};
+      if (v % size == 0) f->chunks[f->n_chunks++] = (chunk){.kernel = kernel, .at = f->weights};
       chunk *k = &f->chunks[f->n_chunks - 1];
       k->branch[k->vectors] = first + (int32_t)(v / each);
       k->vector[k->vectors++] = v % each;
-      f->weights += winograd ? nas_winograd_weight_numbers(f->grid.side, f->ins, f->outs, 1) : nas_direct_packed(&s);
+      f->weights += nas_direct_packed(&s);
     }
   }
   return NAS_OK;
@@ -113,16 +101,6 @@ static int64_t images_together(const fan *f, int64_t channels) {
   return f->width / nas_direct_pixels(channels) < NAS_DIRECT_SHORT && f->images % most == 0 ? most : 1;
 }
 
-static void prepare_filter(const nas_call *c, fan *f) {
-  int64_t vectors = nas_direct_count(f->ins), back = f->filtered * f->outs;
-  f->data_side = side_of(vectors, NAS_WINOGRAD_VECTORS);
-  f->filter_data = c->wants_dx[0] ? nas_winograd_weight_numbers(f->grid.side, back, f->ins, vectors) : 0;
-  f->data += f->filter_data;
-  f->taps = 9 * larger(f->ins, back) * NAS_WINOGRAD_VECTORS * 16;
-  f->filter = larger(nas_winograd_convolve_scratch(f->grid.side, f->ins, f->outs), nas_winograd_convolve_scratch(f->grid.side, back, f->ins));
-  f->filter = larger(f->filter, nas_winograd_weights_scratch(f->grid.side, f->ins, f->outs));
-}
-
 static nas_status prepare(nas_call *c, nas_err *err) {
   fan *f = calloc(1, sizeof *f);
   if (!f) return nas_fail_memory(err, "a convolution");
@@ -138,27 +116,26 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->together = images_together(f, f->outs);
   f->together_dx = images_together(f, f->ins);
   for (int32_t i = 0; i < c->n_branches; i++) f->pad = larger(f->pad, c->branch[i]->site.attrs.pad);
-  for (int32_t i = 0; i < c->n_branches; i++) f->filtered += is_filtered(c->branch[i]);
-  int64_t side = f->filtered ? nas_winograd_side(f->ins, f->outs, in.h, in.w) : 1;
-  f->row = in.w + 2 * f->pad + (side - in.w % side) % side;
-  f->image = (in.h + 2 * f->pad + (side - in.h % side) % side) * f->row;
-  f->grid = (nas_winograd_grid){side, f->images, in.h, in.w, f->row, f->image, (f->pad - 1) * (f->row + 1)};
+  f->filtered = nas_filtered_of(c);
+  f->row = in.w + 2 * f->pad + nas_filtered_more(&f->filtered, in.w);
+  f->image = (in.h + 2 * f->pad + nas_filtered_more(&f->filtered, in.h)) * f->row;
+  nas_filtered_tile(&f->filtered, f->images, f->pad, f->row, f->image);
   NAS_TRY(find_chunks(c, f, err));
   int64_t vectors = nas_direct_count(f->ins);
   f->side = side_of(vectors, nas_kernels()->direct_vectors());
   for (int32_t i = 0; i < c->n_branches; i++) {
     nas_direct_shape s = shape_of(c->branch[i], true);
-    if (c->wants_dx[0] && !is_filtered(c->branch[i])) f->data += vectors * nas_direct_packed(&s);
+    if (c->wants_dx[0] && !nas_filtered_branch(c->branch[i])) f->data += vectors * nas_direct_packed(&s);
   }
   nas_direct_shape square = {f->ins, f->ins, 1, true};
   if (f->folds && c->wants_dx[0]) f->data += vectors * nas_direct_packed(&square);
-  if (f->filtered) prepare_filter(c, f);
   int64_t x = align64(4 * f->images * f->image * f->ins), dz = align64(4 * f->images * f->image * f->outs);
   int64_t tile = align64(4 * f->images * in.h * in.w * f->ins);
-  int64_t filter = align64(4 * f->taps) + align64(4 * f->filter);
+  int64_t filter = align64(4 * f->filtered.weights) + align64(4 * f->filtered.taps) + align64(4 * f->filtered.scratch);
   c->forward_scratch = filter + x + align64(4 * f->weights) + 2 * align64(4 * f->outs) +
                        align64(c->n_branches * f->outs * (int64_t)sizeof(nas_moments));
-  c->backward_scratch = filter + x + align64(4 * f->weights) + align64(4 * f->data) + c->n_branches * dz + tile;
+  c->backward_scratch = filter + x + align64(4 * f->weights) + align64(4 * f->data) + align64(4 * f->filtered.data) +
+                        c->n_branches * dz + tile;
   if (!f->folds) return NAS_OK;
   int64_t squares = align64(4 * f->ins * f->ins);
   c->forward_scratch += nas_gram_scratch(f->ins, f->images * in.h * in.w) + 2 * squares + align64(16 * f->ins);
@@ -191,17 +168,14 @@ static int64_t find_windows(const fan *f, const float *image, int64_t row, int64
   return n;
 }
 
-static void pack_chunks(const nas_call *c, const fan *f, float *packed, float *taps) {
+static void pack_chunks(const nas_call *c, const fan *f, float *packed) {
   for (int32_t i = 0; i < f->n_chunks; i++) {
     const chunk *k = &f->chunks[i];
     for (int64_t v = 0; v < k->vectors; v++) {
       const nas_branch *b = c->branch[k->branch[v]];
       nas_direct_shape s = shape_of(b, false);
-      if (k->winograd) nas_winograd_pack(taps, b->param[NAS_EDGE_WEIGHT], &s, 0, f->ins, k->vector[v], v, k->vectors);
-      else nas_direct_pack(packed + k->at, b->param[NAS_EDGE_WEIGHT], &s, k->vector[v], v, k->vectors, NULL);
+      nas_direct_pack(packed + k->at, b->param[NAS_EDGE_WEIGHT], &s, k->vector[v], v, k->vectors, NULL);
     }
-    if (k->winograd)
-      nas_winograd_transforms_of(f->grid.side)->weights(packed + k->at, taps, f->ins * k->vectors * 16, nas_winograd_pairs(f->outs));
   }
 }
 
@@ -241,26 +215,6 @@ static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64
   }
 }
 
-/* All chunks that run through the filtering. */
-static void forward_filtered(const nas_call *c, const fan *f, int64_t tile, const float *x, const float *packed,
-                             float *room) {
-  int64_t n = f->images * f->height * f->width * f->outs;
-  nas_winograd_group groups[NAS_LAYER_INPUTS_MAX * NAS_WINOGRAD_CHANNELS / 16];
-  nas_winograd_convolution w = {
-      .grid = &f->grid, .x = {x}, .sources = 1, .ins = f->ins, .outs = f->outs, .groups = groups};
-  for (int32_t i = 0; i < f->n_chunks; i++) {
-    const chunk *k = &f->chunks[i];
-    if (!k->winograd) continue;
-    nas_winograd_group *g = &groups[w.n_groups++];
-    *g = (nas_winograd_group){.u = packed + k->at, .vectors = (int32_t)k->vectors};
-    for (int64_t v = 0; v < k->vectors; v++) {
-      float *z = c->branch[k->branch[v]]->z + tile * n;
-      g->y[v] = z + 16 * k->vector[v];
-    }
-  }
-  nas_winograd_convolve(&w, room);
-}
-
 /* The statistics of the folded branches. */
 static void close_gram(const nas_call *c, nas_gram *gram, void *room) {
   bool closed = false;
@@ -282,17 +236,18 @@ static void forward(const nas_call *c) {
   nas_moments *all = take(&scratch, c->n_branches * f->outs, sizeof *all);
   memset(x, 0, (size_t)numbers * sizeof *x);
   memset(all, 0, (size_t)(c->n_branches * f->outs) * sizeof *all);
-  float *taps = take(&scratch, f->taps, 4), *room = take(&scratch, f->filter, 4);
-  pack_chunks(c, f, packed, taps);
+  float *weights = take(&scratch, f->filtered.weights, 4), *taps = take(&scratch, f->filtered.taps, 4);
+  float *room = take(&scratch, f->filtered.scratch, 4);
+  pack_chunks(c, f, packed);
+  if (f->filtered.branches) nas_filtered_pack(&f->filtered, c, weights, taps);
   nas_gram gram;
   if (f->folds) nas_gram_begin(&gram, f->ins, c->relu_in, rows, scratch);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
     const float *from = (const float *)c->x[0] + tile * rows * f->ins;
     if (f->folds) nas_gram_add(&gram, from, rows, tile + 1 < f->tiles ? from + rows * f->ins : NULL);
     if (f->convolves) fill_tile(c, f, from, x);
-    if (f->filtered) forward_filtered(c, f, tile, x, packed, room);
-    for (int32_t i = 0; i < f->n_chunks; i++)
-      if (!f->chunks[i].winograd) forward_chunk(c, f, &f->chunks[i], tile, x, packed);
+    if (f->filtered.branches) nas_filtered_forward(&f->filtered, c, tile, x, weights, room);
+    for (int32_t i = 0; i < f->n_chunks; i++) forward_chunk(c, f, &f->chunks[i], tile, x, packed);
     for (int32_t i = 0; i < c->n_branches; i++) {
       if (c->branch[i]->folded) continue;
       const float *z = c->branch[i]->z + tile * rows * f->outs;
@@ -345,29 +300,13 @@ static void weight_gradient(const fan *f, const chunk *k, const float *x, float 
   }
 }
 
-static void filtered_gradient(const fan *f, const float *x, float *const *dz, float *total, float *room) {
-  struct nas_winograd_weights_group groups[NAS_LAYER_INPUTS_MAX * NAS_WINOGRAD_CHANNELS / 16];
-  nas_winograd_weights w = {.grid = &f->grid, .x = x, .ins = f->ins, .outs = f->outs, .groups = groups};
+static void unpack_gradients(const nas_call *c, const fan *f, const float *total) {
   for (int32_t i = 0; i < f->n_chunks; i++) {
     const chunk *k = &f->chunks[i];
-    if (!k->winograd) continue;
-    struct nas_winograd_weights_group *g = &groups[w.n_groups++];
-    *g = (struct nas_winograd_weights_group){.du = total + k->at, .vectors = (int32_t)k->vectors};
-    for (int64_t v = 0; v < k->vectors; v++) g->dz[v] = dz[k->branch[v]] + 16 * k->vector[v];
-  }
-  nas_winograd_weight_gradient(&w, room);
-}
-
-static void unpack_gradients(const nas_call *c, const fan *f, const float *total, float *taps) {
-  for (int32_t i = 0; i < f->n_chunks; i++) {
-    const chunk *k = &f->chunks[i];
-    if (k->winograd)
-      nas_winograd_transforms_of(f->grid.side)->taps(taps, total + k->at, f->ins * k->vectors * 16, nas_winograd_pairs(f->outs));
     for (int64_t v = 0; v < k->vectors; v++) {
       const nas_branch *b = c->branch[k->branch[v]];
       nas_direct_shape s = shape_of(b, false);
-      if (k->winograd) nas_winograd_unpack(b->grad[NAS_EDGE_WEIGHT], taps, &s, k->vector[v], v, k->vectors);
-      else nas_direct_unpack(b->grad[NAS_EDGE_WEIGHT], total + k->at, &s, k->vector[v], v, k->vectors);
+      nas_direct_unpack(b->grad[NAS_EDGE_WEIGHT], total + k->at, &s, k->vector[v], v, k->vectors);
     }
   }
 }
@@ -378,35 +317,14 @@ static void pack_side(const fan *f, float **packed, const float *plain, const na
   *packed += f->side * nas_direct_packed(s);
 }
 
-/* Numbers of the weights for the gradient by `data_side` vectors of x, of all branches that are filtered. */
-static int64_t filtered_numbers(const fan *f) {
-  return nas_winograd_weight_numbers(f->grid.side, f->filtered * f->outs, f->ins, f->data_side);
-}
-
-static void pack_filtered(const nas_call *c, const fan *f, float *packed, float *taps) {
-  int64_t channels = f->filtered * f->outs;
-  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->data_side, packed += filtered_numbers(f)) {
-    int64_t first = 0;
-    for (int32_t i = 0; i < c->n_branches; i++) {
-      const nas_branch *b = c->branch[i];
-      nas_direct_shape s = shape_of(b, true);
-      if (!is_filtered(b)) continue;
-      for (int64_t slot = 0; slot < f->data_side; slot++)
-        nas_winograd_pack(taps, b->param[NAS_EDGE_WEIGHT], &s, first, channels, v + slot, slot, f->data_side);
-      first += f->outs;
-    }
-    nas_winograd_transforms_of(f->grid.side)->weights(packed, taps, channels * f->data_side * 16, nas_winograd_pairs(f->ins));
-  }
-}
-
-/* Weights for the gradient by x: for each `side` vectors of x, all branches', and the square of the folded ones. */
-static void pack_data(const nas_call *c, const fan *f, float *packed, const float *square, float *taps) {
+/* Weights for the gradient by x: for each `side` vectors of x, those of all branches that are not filtered, and the
+ * square of the folded ones. */
+static void pack_data(const nas_call *c, const fan *f, float *packed, const float *square) {
   const nas_direct_shape own = {f->ins, f->ins, 1, true};
-  if (f->filtered) pack_filtered(c, f, packed, taps), packed += f->filter_data;
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side) {
     for (int32_t i = 0; i < c->n_branches; i++) {
       const nas_branch *b = c->branch[i];
-      if (is_filtered(b)) continue;
+      if (nas_filtered_branch(b)) continue;
       nas_direct_shape s = shape_of(b, true);
       pack_side(f, &packed, b->param[NAS_EDGE_WEIGHT], &s, v, b->folded ? nas_branch_stats(b, NAS_STATS_A) : NULL);
     }
@@ -444,31 +362,11 @@ static int64_t find_next(const nas_call *c, const fan *f, int64_t tile, const fl
   return n;
 }
 
-/* dx = dplus + what came back from the filtered branches, where the ReLU let x through. */
-static void filtered_data(const nas_call *c, const fan *f, int64_t tile, const float *x, float *const *dz,
-                          const float *packed, float *room) {
-  int64_t n = f->images * f->height * f->width * f->ins, at = tile * n;
-  nas_winograd_group groups[NAS_WINOGRAD_CHANNELS / 16];
-  nas_winograd_convolution w = {.grid = &f->grid, .ins = f->outs, .outs = f->ins, .groups = groups};
-  for (int32_t i = 0; i < c->n_branches; i++)
-    if (is_filtered(c->branch[i])) w.x[w.sources++] = dz[i];
-  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->data_side, packed += filtered_numbers(f)) {
-    nas_winograd_group *g = &groups[w.n_groups++];
-    *g = (nas_winograd_group){.u = packed, .vectors = (int32_t)f->data_side};
-    for (int64_t k = 0; k < f->data_side; k++) {
-      g->y[k] = (float *)c->dx[0] + at + 16 * (v + k);
-      g->plus[k] = c->dplus[0] ? (const float *)c->dplus[0] + at + 16 * (v + k) : NULL;
-      g->mask[k] = c->relu_in ? x + 16 * (v + k) : NULL;
-    }
-  }
-  nas_winograd_convolve(&w, room);
-}
-
 /* dx = dplus + what came back from the other branches, where the ReLU let x through. */
 static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const float *x, float *const *dz,
                           const float *centred, const float *shift, const float *packed) {
   int64_t pixels = nas_direct_pixels(f->ins), rows = f->width * f->ins, at = tile * f->images * f->height * rows;
-  const float *dplus = f->filtered ? c->dx[0] : c->dplus[0];
+  const float *dplus = f->filtered.branches ? c->dx[0] : c->dplus[0];
   const nas_kernel_set *kernels = nas_kernels();
   int64_t own = f->side * 16 * pixels * f->ins, outs = tile * f->images * f->height * f->width * f->outs;
   nas_direct_window windows[NAS_LAYER_INPUTS_MAX * KERNEL_MAX + 1];
@@ -479,7 +377,8 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
                       .y_next = f->height * rows,
                       .vectors = (int32_t)f->side};
   const float *next[NAS_DIRECT_AHEAD];
-  int64_t n_next = tile + 1 < f->tiles && f->together_dx == 1 && !f->filtered ? find_next(c, f, tile + 1, next) : 0;
+  int64_t n_next =
+      tile + 1 < f->tiles && f->together_dx == 1 && !f->filtered.branches ? find_next(c, f, tile + 1, next) : 0;
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side) {
     const float *weights = packed;
     for (int64_t image = 0; image < f->images; image += f->together_dx)
@@ -488,7 +387,7 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
         r.n_windows = 0;
         for (int32_t i = 0; i < c->n_branches; i++) {
           nas_direct_shape s = shape_of(c->branch[i], true);
-          if (is_filtered(c->branch[i])) continue;
+          if (nas_filtered_branch(c->branch[i])) continue;
           if (c->branch[i]->folded)
             windows[r.n_windows++] = flat_window(f, c->branch[i]->dy + outs, image, row, f->outs, pixels, packed);
           else
@@ -533,25 +432,29 @@ static void backward(const nas_call *c) {
     shift = take(&scratch, f->ins + 16, 4);
     find_square(c, f, square, shift, (float *)(void *)scratch);
   }
-  float *taps = take(&scratch, f->taps, 4), *room = take(&scratch, f->filter, 4);
+  const nas_filtered *filtered = &f->filtered;
+  float *by_weights = take(&scratch, filtered->weights, 4), *data = take(&scratch, filtered->data, 4);
+  float *taps = take(&scratch, filtered->taps, 4), *room = take(&scratch, filtered->scratch, 4);
   memset(bordered, 0, (size_t)(numbers * f->ins) * sizeof *bordered);
   memset(total, 0, (size_t)f->weights * sizeof *total);
-  if (c->dx[0]) pack_data(c, f, packed, square, taps);
+  memset(by_weights, 0, (size_t)filtered->weights * sizeof *by_weights);
+  if (c->dx[0]) pack_data(c, f, packed, square);
+  if (c->dx[0] && filtered->branches) nas_filtered_pack_data(filtered, c, data, taps);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
     const float *x = (const float *)c->x[0] + tile * rows * f->ins;
     if (c->source) nas_weighted_sum_part(c->source, tile * rows * f->ins, rows * f->ins, made), x = made;
     if (f->convolves) fill_tile(c, f, x, bordered);
     for (int32_t i = 0; i < c->n_branches; i++)
       if (!c->branch[i]->folded) form_dz(f, c->branch[i], tile, dz[i]);
-    if (f->filtered) filtered_gradient(f, bordered, dz, total, room);
-    for (int32_t i = 0; i < f->n_chunks; i++)
-      if (!f->chunks[i].winograd) weight_gradient(f, &f->chunks[i], bordered, dz, total);
+    if (filtered->branches) nas_filtered_gradient(filtered, bordered, dz, by_weights, room);
+    for (int32_t i = 0; i < f->n_chunks; i++) weight_gradient(f, &f->chunks[i], bordered, dz, total);
     if (centred) nas_kernels()->center(centred, x, c->relu_in, mean, rows, f->ins);
     if (!c->dx[0]) continue;
-    if (f->filtered) filtered_data(c, f, tile, x, dz, packed, room);
-    if (f->filtered < c->n_branches) data_gradient(c, f, tile, x, dz, centred, shift, packed + f->filter_data);
+    if (filtered->branches) nas_filtered_data(filtered, c, tile, x, dz, data, room);
+    if (filtered->branches < c->n_branches) data_gradient(c, f, tile, x, dz, centred, shift, packed);
   }
-  unpack_gradients(c, f, total, taps);
+  unpack_gradients(c, f, total);
+  if (filtered->branches) nas_filtered_unpack(filtered, c, by_weights, taps);
 }
 
 const nas_kernel nas_direct_fan = {

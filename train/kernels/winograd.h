@@ -8,9 +8,10 @@
  * g is G'[(A dy A') . (B' x B)]G, and the gradient by x a convolution of dy with the weights turned round.
  *
  * Some patches, at most NAS_WINOGRAD_BLOCK, make a block. With channels in multiples of 16, transformed values are
- * [point][slab of 16 channels][patch][16] and weights [point][channel][vector][16]. `pairs` are for 8 channels: a vector
- * holds two points of a row in turn (lanes 2k and 2k + 1 are channel k): the first and the last, then the others in
- * order; values are [point pair][slab of 8 channels][patch][8][2] and weights [point pair][channel][vector][8][2]. */
+ * [point][slab of 16 channels][patch][16] and weights [point][channel][vector][16]. `pairs` are for 8 channels: a
+ * vector holds two points of a row in turn (lanes 2k and 2k + 1 are channel k): the first and the last, then the others
+ * in order; values are [point pair][slab of 8 channels][patch][8][2] and weights [point pair][channel][vector][8][2].
+ */
 #include <stdbool.h>
 #include <stdint.h>
 

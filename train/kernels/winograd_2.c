@@ -76,9 +76,7 @@ INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
 
 /* ---- the same of two pixels of eight channels a vector ---- */
 
-INLINE v16 even_halves(v16 x) {
-  return WINOGRAD_SHUFFLE(x, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
-}
+INLINE v16 even_halves(v16 x) { return WINOGRAD_SHUFFLE(x, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14); }
 INLINE v16 odd_halves(v16 x) { return WINOGRAD_SHUFFLE(x, 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15); }
 static const v16 turn_sign = {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1};
 static const v16 half_sign = {1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1};
