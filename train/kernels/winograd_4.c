@@ -128,9 +128,6 @@ INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
 
 /* ---- two pixels of eight channels a vector ---- */
 
-INLINE v16 halves(float low, float high) {
-  return (v16){low, low, low, low, low, low, low, low, high, high, high, high, high, high, high, high};
-}
 INLINE v16 low_and_high(v16 x, v16 y) {
   return __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31);
 }
