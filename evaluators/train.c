@@ -44,7 +44,7 @@ static const char *const delivers[] = {"peak_bytes", "latency", NULL};
 extern const nas_evaluator_type nas_evaluator_type_train;
 const nas_evaluator_type nas_evaluator_type_train = {
     .name = "train",
-    .version = 2,
+    .version = 3,
     .summary = "trains the architecture by the recipe",
     .citation = "Zoph and Le, \"Neural architecture search with reinforcement learning\", ICLR 2017",
     .options = options,
