@@ -136,6 +136,7 @@ typedef struct nas_db_standing {
   int64_t campaign, trials, told, failed; /* trials asked for, finished, and of these not ok */
   bool finished;                          /* its newest run went to the end of the budget */
   bool preempted;                         /* or was asked to stop */
+  int64_t turn;                           /* number of the newest begin or end of a run: grows with each */
 } nas_db_standing;
 nas_status nas_db_standing_read(nas_db *db, nas_db_standing *out, nas_err *err);
 

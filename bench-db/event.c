@@ -45,9 +45,10 @@ nas_status nas_db_standing_read(nas_db *db, nas_db_standing *out, nas_err *err) 
       db,
       "SELECT c.id, (SELECT count(*) FROM trial WHERE campaign = c.id), (SELECT count(*) FROM tell WHERE campaign = "
       "c.id), (SELECT count(*) FROM trial WHERE campaign = c.id AND outcome <> 'ok'), (SELECT kind FROM event WHERE "
-      "campaign = c.id AND kind IN ('begun', 'resumed', 'finished', 'preempted') ORDER BY id DESC LIMIT 1) FROM "
-      "campaign "
-      "c WHERE c.id = (SELECT max(id) FROM campaign)",
+      "id = e.id), coalesce(e.id, 0) FROM campaign c LEFT JOIN (SELECT campaign, max(id) AS id FROM event WHERE kind "
+      "IN "
+      "('begun', 'resumed', 'finished', 'preempted') GROUP BY campaign) e ON e.campaign = c.id WHERE c.id = "
+      "(SELECT max(id) FROM campaign)",
       &s, err));
   NAS_TRY(nas_db_step_row(db, s, &row, "read the table", err));
   if (!row) return NAS_OK;
@@ -56,6 +57,7 @@ nas_status nas_db_standing_read(nas_db *db, nas_db_standing *out, nas_err *err) 
   const char *kind = (const char *)sqlite3_column_text(s, 4);
   out->finished = kind && strcmp(kind, "finished") == 0;
   out->preempted = kind && strcmp(kind, "preempted") == 0;
+  out->turn = sqlite3_column_int64(s, 5);
   sqlite3_reset(s);
   return NAS_OK;
 }

@@ -152,7 +152,8 @@ static nas_status recover(nas_db *db, bool *done, nas_err *err) {
   nas_status status = merge(db, err);
   int code = sqlite3_errcode(db->sqlite);
   if (status != NAS_OK && (code == SQLITE_CANTOPEN || code == SQLITE_READONLY)) return NAS_OK;
-  *done = status == NAS_OK;
+  /* In a folder that cannot be written the WAL stays, and SQLite goes on to look into it. */
+  *done = status == NAS_OK && !side_file_exists(db->path, "-wal");
   return status;
 }
 

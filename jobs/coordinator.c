@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/secret.h"
 #include "base/version.h"
 #include "jobs/transcript.h"
@@ -30,10 +31,20 @@ static nas_status make_slots(nas_coordinator *c, int first, int n_slots, nas_err
 
 /* Somebody may hold the table for a moment: a backup, a reader, a run that is just ending. */
 static nas_status open_table(nas_coordinator *c, const char *path, nas_err *err) {
+  bool said = false;
   for (double delay = NAS_COORDINATOR_FIRST_DELAY, end = nas_clock() + fmin(c->campaign->run.patience, 30);;
        delay *= 2) {
-    nas_status status = nas_db_open(path, NAS_DB_CREATE, &c->db, err);
-    if (status != NAS_E_DB_BUSY || nas_clock() + delay > end) return status;
+    nas_err why = {0};
+    nas_status status = nas_db_open(path, NAS_DB_CREATE, &c->db, &why);
+    const bool again = status == NAS_E_DB_BUSY && nas_clock() + delay <= end;
+    if (status != NAS_OK && !again && err) *err = why;
+    if (!again) return status;
+    if (delay > NAS_COORDINATOR_FIRST_DELAY && !said) {
+      nas_progress p;
+      nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
+      nas_progress_say(&p, "paused: %s: %s; tried again for %.0f s", why.where, why.msg, end - nas_clock());
+      said = true;
+    }
     usleep((useconds_t)(delay * 1e6));
   }
 }

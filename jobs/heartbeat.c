@@ -1,5 +1,6 @@
 #include "jobs/heartbeat.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
@@ -100,15 +101,27 @@ static void compose(nas_str *out, const nas_coordinator *c) {
   nas_str_add(out, "]}\n");
 }
 
-/* Not synced: after a crash of the machine nobody beats anyway. */
+/* The folder may have been cleared away under a run. */
+static int make_file(const char *path) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  char folder[700];
+  nas_text_put(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+  mkdir(folder, 0777);
+  return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
+/* Not synced: after a crash of the machine nobody beats anyway. On a full disk the old one counts as new, or the
+ * supervisor would end a run that waits for space. */
 static void replace(const char *path, const char *bytes, size_t n) {
   char fresh[700];
   nas_text_put(fresh, sizeof fresh, "%s.new", path);
-  int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return;
-  bool whole = write(fd, bytes, n) == (ssize_t)n;
-  close(fd);
-  if (!whole || rename(fresh, path) != 0) unlink(fresh);
+  int fd = make_file(fresh);
+  bool whole = fd >= 0 && write(fd, bytes, n) == (ssize_t)n;
+  if (fd >= 0) close(fd);
+  if (whole && rename(fresh, path) == 0) return;
+  if (fd >= 0) unlink(fresh);
+  utimensat(AT_FDCWD, path, NULL, 0);
 }
 
 void nas_heartbeat_write(const nas_coordinator *c, const char *path) {

@@ -1,5 +1,6 @@
 #include "jobs/lead.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,8 @@ typedef struct lead {
   nas_coordinator *c;
   nas_post *post;
   nas_progress progress;
+  const char *db;
+  struct stat table; /* the file that was opened */
   char heartbeat[640];
   double beaten, pinged;
   char snapshot[640];
@@ -104,7 +107,8 @@ static nas_status ping(lead *l, nas_err *err) {
 
 /* ---- what people and the supervisor see ---- */
 
-static void show(lead *l, bool force) {
+/* True when it was time for a heartbeat. */
+static bool show(lead *l, bool force) {
   const nas_campaign_summary *s = l->c->summary;
   nas_progress *p = &l->progress;
   p->done = s->done;
@@ -117,9 +121,10 @@ static void show(lead *l, bool force) {
   if (!l->c->paused && l->said_paused) nas_progress_say(p, "the table can be written again; going on");
   l->said_paused = l->c->paused;
   double now = nas_clock();
-  if (now - l->beaten < beat_seconds && !force) return;
+  if (now - l->beaten < beat_seconds && !force) return false;
   l->beaten = now;
   nas_heartbeat_write(l->c, l->heartbeat);
+  return true;
 }
 
 /* A copy of the table for those who would read it while it is written. */
@@ -135,6 +140,27 @@ static void copy_table(lead *l) {
   double took = nas_clock() - now;
   l->copied = c->told;
   l->copy_at = now + took + fmax(interval, took / copy_share);
+}
+
+/* A table that is removed or replaced under a run would take every later result along: what it holds is written to a
+ * file again while it is still open. */
+static nas_status check_table(const lead *l, nas_err *err) {
+  struct stat now;
+  char rescued[640];
+  nas_err why = {0};
+  const int got = stat(l->db, &now);
+  if (got == 0 && now.st_ino == l->table.st_ino && now.st_dev == l->table.st_dev) return NAS_OK;
+  if (got != 0 && errno != ENOENT) return NAS_OK; /* it cannot be told; the next write will */
+  nas_text_put(rescued, sizeof rescued, got == 0 ? "%s.rescued" : "%s", l->db);
+  const char *what = got == 0 ? "replaced" : "removed";
+  if (nas_db_snapshot(l->c->db, rescued, &why) == NAS_OK)
+    return nas_fail(
+        err, NAS_E_IO, l->db,
+        "the table was %s while the campaign ran; '%s' holds all that was recorded: run again with --resume "
+        "on it",
+        what, rescued);
+  return nas_fail(err, NAS_E_IO, l->db, "the table was %s while the campaign ran, and cannot be written again: %.120s",
+                  what, why.msg);
 }
 
 /* Without its launcher a job has nobody to end it, and the next one would find the table locked. */
@@ -153,7 +179,7 @@ static nas_status turn(lead *l, nas_err *err) {
   double timeout = l->c->pending ? pending_seconds : look_seconds;
   if (l->c->paused) timeout = fmin(timeout, fmax(l->c->retry_at - nas_clock(), 0.001));
   if (!nas_coordinator_done(l->c)) NAS_TRY(collect(l, timeout, err));
-  show(l, false);
+  if (show(l, false)) NAS_TRY(check_table(l, err));
   copy_table(l);
   if (!l->c->paused) nas_hooks_look(&l->hooks, l->c->summary);
   return NAS_OK;
@@ -182,9 +208,10 @@ static nas_status stop_trials(lead *l, nas_err *err) {
 }
 
 nas_status nas_lead(nas_coordinator *c, nas_post *p, const char *db, bool quiet, nas_err *err) {
-  lead l = {.c = c, .post = p, .launcher = getppid()};
+  lead l = {.c = c, .post = p, .launcher = getppid(), .db = db};
   char folder[512];
   nas_status status = NAS_OK;
+  if (stat(db, &l.table) != 0) return nas_fail_errno(err, errno, db, "cannot find the table again");
   nas_text_put(l.snapshot, sizeof l.snapshot, "%s.snapshot", db);
   l.copy_at = nas_clock() + c->campaign->run.snapshot;
   nas_hooks_open(&l.hooks, c->campaign, db, c->summary->best_valid_accuracy);
@@ -200,6 +227,7 @@ nas_status nas_lead(nas_coordinator *c, nas_post *p, const char *db, bool quiet,
     l.over = true;
     status = conclude(&l, "finished", INFINITY, err);
   }
+  if (status == NAS_OK) status = check_table(&l, err);
   show(&l, false);
   nas_progress_end(&l.progress);
   nas_hooks_close(&l.hooks, c->summary, status == NAS_OK && l.over);

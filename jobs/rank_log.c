@@ -14,11 +14,12 @@ static const double retry_seconds = 5;
 
 static void complain(nas_rank_log *log, const char *what) {
   nas_progress p;
+  const int why = errno;
   if (log->complained) return;
   log->complained = true;
   nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
   nas_progress_say(&p, "%s: the log cannot be %s (%s); the campaign goes on without it and tries again", log->path,
-                   what, strerror(errno));
+                   what, strerror(why));
 }
 
 static void shut(nas_rank_log *log) {

@@ -169,10 +169,12 @@ static void back_off(double seconds) {
 
 static nas_status supervise(supervisor *s, nas_supervision *out, nas_err *err) {
   nas_db_standing before, now;
+  nas_err unread = {0};
   double delay = first_delay;
   int64_t fruitless = 0;
-  if (judge(s, &before, err) != NAS_OK)
-    say("%s: %s", err->where, err->msg); /* the run will say so too, or find it mended */
+  if (judge(s, &before, &unread) != NAS_OK)
+    say("%s: %s", unread.where, unread.msg); /* the run will say so too, or find it mended */
+  const int64_t first_turn = before.turn;    /* a campaign that had finished before says nothing of this run */
   for (;;) {
     NAS_TRY(start(s, err));
     out->starts++;
@@ -185,7 +187,7 @@ static nas_status supervise(supervisor *s, nas_supervision *out, nas_err *err) {
     out->told = now.told;
     out->failed = now.failed;
     out->signal = nas_stop_caught();
-    if (now.finished) return NAS_OK;
+    if (now.finished && now.turn > first_turn) return NAS_OK;
     if (nas_stop_caught()) return stopped(s, &now, err);
     bool progress = now.told > before.told;
     fruitless = progress ? 0 : fruitless + 1;

@@ -213,8 +213,10 @@ static void a_full_disk_loses_nothing(void **state) {
                        "cd '%s' && mkdir disk && exec unshare -m bash -c \""
                        "mount -t tmpfs -o size=400k none disk || exit 99; "
                        "'%s' search c.yaml -q --db disk/c.db -o run.patience=0.3 > /dev/null; echo \\$?; "
-                       "(sleep 1; mount -o remount,size=50m disk) & "
-                       "'%s' search c.yaml -q --db disk/c.db --resume > /dev/null; echo \\$?; cp disk/c.db .\"",
+                       "(for i in {1..600}; do grep -qs paused word && break; sleep 0.1; done; "
+                       "mount -o remount,size=50m disk) & "
+                       "'%s' search c.yaml -q --db disk/c.db --resume > /dev/null 2>word; echo \\$?; cp disk/c.db .; "
+                       "cat word >&2\"",
                        nas_test_folder(), nas_program(), nas_program());
   if (status == 99 || !strstr(out, "1\n")) {
     char why[201];
