@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/progress.h"
 #include "jobs/ranks.h"
 
 static bool number_from(const char *const *variables, int *out) {
@@ -41,13 +42,25 @@ bool nas_cores_slice(const cpu_set_t *cores, int index, int workers, int threads
   return true;
 }
 
+/* Once per node. */
+static void say_too_few(const nas_campaign *c, nas_node_place place, int cores) {
+  nas_progress p;
+  if (place.index > 0) return;
+  nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
+  nas_progress_say(&p,
+                   "run.bind: %d workers with %lld cores each do not fit the %d cores of this node: trials share them",
+                   place.workers, (long long)c->trial.threads, cores);
+}
+
 bool nas_cores_choose(const nas_campaign *c, cpu_set_t *out) {
   cpu_set_t cores;
-  if (!nas_ranks_from_environment().launched || sched_getaffinity(getppid(), sizeof cores, &cores) != 0) return false;
+  const bool launched = nas_ranks_from_environment().launched;
+  if (sched_getaffinity(launched ? getppid() : 0, sizeof cores, &cores) != 0) return false;
   nas_node_place place = nas_node_place_from_environment();
-  bool sliced = c->run.bind && nas_cores_slice(&cores, place.index, place.workers, (int)c->trial.threads, out);
-  if (!sliced) *out = cores;
-  return true;
+  *out = cores;
+  if (c->run.bind && !nas_cores_slice(&cores, place.index, place.workers, (int)c->trial.threads, out))
+    say_too_few(c, place, CPU_COUNT(&cores));
+  return launched || c->run.bind;
 }
 
 int64_t nas_trial_memory(const nas_campaign *c) {

@@ -18,7 +18,7 @@ bool nas_cores_slice(const cpu_set_t *cores, int index, int workers, int threads
 
 /* The cores for this rank's trial processes; false: leave them as they are. A launcher may bind a rank to one core, and
  * two launchers on one node to the same one; so its binding is undone, and with run.bind replaced by cores of its own.
- * To be called in the rank itself. */
+ * Where there are too few for that, a line says so. To be called in the rank itself. */
 bool nas_cores_choose(const nas_campaign *c, cpu_set_t *out);
 
 /* Bytes that one trial may take: trial.memory, or less where run.memory is to suffice for all of the node; 0: no

@@ -75,29 +75,45 @@ nas_status nas_ranks_load(nas_err *err) {
   return NAS_OK;
 }
 
-/* A rank that is killed while MPI starts leaves the others waiting in there for ever; recovery does not reach that far.
- * They give up, and whoever started the run starts it again. */
-enum { START_SECONDS = 120 };
+/* A rank that is killed while MPI starts or ends leaves the others waiting in there for ever, and so does a launcher
+ * that is killed; recovery does not reach that far. They give up, and whoever started the run starts it again. */
+enum { START_SECONDS = 120, END_SECONDS = 30 };
 
-static void give_up(int number) {
+static struct {
+  pid_t launcher;
+  volatile sig_atomic_t left; /* seconds */
+  const char *words;
+} watch;
+
+static void look(int number) {
   (void)number;
-  static const char text[] =
-      "nascent: MPI: the ranks did not meet in time; did one die as it began? Run with --resume\n";
-  ssize_t n = write(STDERR_FILENO, text, sizeof text - 1);
+  if (--watch.left > 0 && getppid() == watch.launcher) {
+    alarm(1);
+    return;
+  }
+  ssize_t n = write(STDERR_FILENO, watch.words, strlen(watch.words));
   (void)n;
   _exit(1);
 }
 
-static void limit_start(void) {
-  const char *text = getenv(NAS_START_VARIABLE);
-  const unsigned long seconds = text ? strtoul(text, NULL, 10) : 0;
-  signal(SIGALRM, give_up);
-  alarm(seconds > 0 && seconds < 86400 ? (unsigned)seconds : START_SECONDS);
+static void begin_watch(int seconds, const char *words) {
+  struct sigaction action = {.sa_handler = look, .sa_flags = SA_RESTART};
+  watch.left = seconds;
+  watch.words = words;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGALRM, &action, NULL);
+  alarm(1);
 }
 
-static void end_limit(void) {
+static void end_watch(void) {
   alarm(0);
   signal(SIGALRM, SIG_DFL);
+}
+
+static int start_seconds(void) {
+  const char *text = getenv(NAS_START_VARIABLE);
+  const long seconds = text ? strtol(text, NULL, 10) : 0;
+  return seconds > 0 && seconds < 86400 ? (int)seconds : START_SECONDS;
 }
 
 nas_status nas_ranks_open(nas_ranks *r, nas_err *err) {
@@ -105,7 +121,9 @@ nas_status nas_ranks_open(nas_ranks *r, nas_err *err) {
   setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
   *r = (nas_ranks){.size = 1, .nap = shortest_nap};
   NAS_TRY(nas_ranks_load(err));
-  limit_start();
+  watch.launcher = getppid();
+  begin_watch(start_seconds(),
+              "nascent: MPI: the ranks did not meet in time; did one die as it began? Run with --resume\n");
   if (!mpi->start(&r->rank, &r->size))
     return nas_fail(err, NAS_E_UNSUPPORTED, "MPI", "cannot start; run without mpirun to use one process");
   return NAS_OK;
@@ -132,7 +150,11 @@ static const double farewell_seconds = 2;
 void nas_ranks_close(nas_ranks *r) {
   double end = nas_clock() + farewell_seconds;
   while (nas_ranks_sending(r) && nas_clock() < end) nanosleep(&(struct timespec){0, 1000000}, NULL);
-  if (!r->torn && r->n_out == 0 && r->n_arriving == 0) mpi->end();
+  if (!r->torn && r->n_out == 0 && r->n_arriving == 0) {
+    begin_watch(END_SECONDS, "nascent: MPI: the ranks did not part in time; what was recorded is in the table\n");
+    mpi->end();
+    end_watch();
+  }
   free(r->in);
   if (r->n_out == 0) free(r->out);
   if (r->n_arriving == 0) free(r->arriving);
@@ -155,12 +177,15 @@ nas_status nas_ranks_agree(nas_ranks *r, nas_status status, bool *failed, nas_er
   int mine = status == NAS_OK ? r->size : r->rank, first = r->size;
   nas_mpi_request request;
   if (mpi->least(&mine, &first, &request)) finish(r, &request);
-  end_limit(); /* all are here */
   *failed = first < r->size;
-  if (!*failed || first == 0) return r->rank == 0 ? status : NAS_OK;
+  if (!*failed || first == 0) {
+    end_watch(); /* all are here */
+    return r->rank == 0 ? status : NAS_OK;
+  }
   nas_err theirs = {0};
   if (r->rank == first && err) theirs = *err;
   if (mpi->broadcast(&theirs, (int)sizeof theirs, first, &request)) finish(r, &request);
+  end_watch();
   if (r->rank != 0) return NAS_OK;
   if (err) {
     *err = theirs;

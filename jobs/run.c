@@ -27,7 +27,6 @@ static nas_status run_alone(const nas_campaign *campaign, const nas_campaign_run
                             nas_campaign_summary *summary, nas_err *err) {
   nas_coordinator c = {0};
   nas_post p = {0};
-  nas_stop_catch();
   nas_status status = nas_worker_new(campaign, zygote, &p.local, err);
   if (status == NAS_OK) status = nas_coordinator_open(&c, campaign, options, 0, 1, summary, err);
   if (status == NAS_OK) status = nas_lead(&c, &p, options->db, options->quiet, err);
@@ -43,7 +42,6 @@ static nas_status run_first_rank(nas_ranks *ranks, const nas_campaign *campaign,
                                  const nas_campaign_run_options *options, nas_campaign_summary *summary, nas_err *err) {
   nas_coordinator c = {0};
   nas_post p = {.ranks = ranks};
-  nas_stop_catch();
   nas_status status = nas_coordinator_open(&c, campaign, options, 1, ranks->size, summary, err);
   if (status == NAS_OK) status = nas_lead(&c, &p, options->db, options->quiet, err);
   nas_err late;
@@ -68,6 +66,7 @@ static nas_status run_ranks(const nas_campaign *campaign, const nas_campaign_run
   bool failed;
   nas_err mine = {0};
   if (err) mine = *err;
+  nas_stop_catch(); /* one that comes while MPI starts counts */
   NAS_TRY(nas_ranks_open(&ranks, err));
   bool alone = ranks.size == 1;
   if (status == NAS_OK && ranks.rank > 0) status = nas_worker_new(campaign, zygote, &worker, &mine);
@@ -103,7 +102,10 @@ nas_status nas_campaign_run(const nas_campaign *c, const nas_campaign_run_option
   if (!(several && hint.size > 1 && hint.rank == 0))
     status = nas_zygote_start(&zygote, nas_server_serve, &job, secret, err);
   if (several) status = run_ranks(c, options, &zygote, status, summary, err);
-  else if (status == NAS_OK) status = run_alone(c, options, &zygote, summary, err);
+  else if (status == NAS_OK) {
+    nas_stop_catch();
+    status = run_alone(c, options, &zygote, summary, err);
+  }
   nas_zygote_stop(&zygote);
   bool over = status == NAS_OK && summary->coordinator && !summary->preempted;
   if (over && checkpoints.s) nas_checkpoints_clear(checkpoints.s);

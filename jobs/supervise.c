@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,18 +121,25 @@ static bool silent(supervisor *s) {
   return now - s->begun > fmax(start_seconds, s->o->silence);
 }
 
+/* False where it is not worth waiting for: before the first heartbeat no trial has begun, and ranks that are just
+ * starting would miss the signal or die of it. */
+static bool ask_to_stop(supervisor *s) {
+  if (!(s->beaten > 0)) return false;
+  if (s->asked) return nas_clock() <= s->kill_at;
+  s->asked = true;
+  s->kill_at = nas_clock() + s->campaign->run.grace + 15;
+  kill(s->job, SIGUSR1); /* mpirun passes it on; SIGTERM would make it kill the ranks at once */
+  return true;
+}
+
 /* Until the job has ended or had to be killed. */
 static void watch(supervisor *s) {
   for (;;) {
     siginfo_t info = {0};
     if (waitid(P_PID, (id_t)s->job, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == s->job) break;
-    if (nas_stop_caught() && !s->asked) {
-      s->asked = true;
-      s->kill_at = nas_clock() + s->campaign->run.grace + 15;
-      kill(s->job, SIGUSR1); /* mpirun passes it on; SIGTERM would make it kill the ranks at once */
-    }
-    if (s->asked && nas_clock() > s->kill_at) break;
-    if (silent(s)) {
+    const bool is_silent = silent(s);
+    if (nas_stop_caught() && !ask_to_stop(s)) break;
+    if (is_silent) {
       say("the run has been silent for %.0f s: it is killed and started again", s->o->silence);
       break;
     }

@@ -381,6 +381,81 @@ static void a_waiting_rank_is_thin(void **state) {
   assert_in_range(after - before, 0, 8); /* of 400 ticks: 2 % */
 }
 
+/* While mpirun and its ranks start nobody listens, and nothing has begun: they are ended. */
+static void a_stop_while_ranks_start_is_heard(void **state) {
+  (void)state;
+  nas_runs_mpi_or_skip();
+  nas_runs_write_noop("c",
+                      "evaluator: {name: noop, seconds: 0.2}\nstrategy: random\nbudget: {trials: 1000}\n"
+                      "run: {grace: 300}\n");
+  int code = nas_run(NULL, NULL,
+                     "cd '%s' && export ASAN_OPTIONS=detect_leaks=0 OMPI_ALLOW_RUN_AS_ROOT=1 "
+                     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; timeout -s KILL 120 '%s' run c.yaml -n 3 --db c.db -q & t=$!; "
+                     "until p=$(pgrep -P $t -x nascent) && pgrep -P $p -x mpirun; do sleep 0.01; done; kill -TERM $p; "
+                     "wait $t",
+                     nas_test_folder(), nas_program());
+  assert_int_equal(code, 75);
+}
+
+/* The cores of each trial process of a session, a line each, sorted. */
+static char *cores_of_trials(pid_t session, size_t wanted) {
+  char *out = NULL;
+  for (int i = 0; i < 500; i++, nanosleep(&(struct timespec){0, 20000000}, NULL)) {
+    free(out);
+    nas_run(&out, NULL, "for p in $(pgrep -s %ld -x nascent-trial); do taskset -cp $p | sed 's/.*: //'; done | sort",
+            (long)session);
+    if (count(out, "\n") == wanted) break;
+  }
+  return out;
+}
+
+static void trials_have_cores_of_their_own(void **state) {
+  (void)state;
+  nas_runs_mpi_or_skip();
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || nas_run(NULL, NULL, "command -v taskset && command -v pgrep") != 0)
+    nas_skip("needs two cores, taskset and pgrep");
+  nas_runs_write_noop("c", "evaluator: {name: noop, seconds: 60}\nstrategy: random\nbudget: {trials: 9}\n");
+  for (int bind = 0; bind < 2; bind++) {
+    pid_t session = nas_runs_start(3, "", "c", bind ? "bound" : "free", bind ? "-o run.bind=true" : "");
+    char *cores = cores_of_trials(session, 2), second[64] = "", first[64] = "";
+    nas_runs_kill(session);
+    assert_int_equal(sscanf(cores, "%63s %63s", first, second), 2);
+    if (bind) assert_true(strcmp(first, second) != 0 && !strpbrk(first, ",-") && !strpbrk(second, ",-"));
+    else assert_string_equal(first, second); /* all that the launcher has */
+    free(cores);
+  }
+  char *text;
+  assert_int_equal(
+      nas_runs_search(0, "", "c", "many", "-o evaluator.seconds=0 -o run.bind=true -o trial.threads=4096", &text), 0);
+  assert_one_line(text, "1 workers with 4096 cores each do not fit");
+  free(text);
+}
+
+/* Two workers share 200 KiB: each has 100, whatever trial.memory allows, and the planner says so. */
+static void the_memory_of_a_node_is_shared_out(void **state) {
+  (void)state;
+  nas_runs_mpi_or_skip();
+  size_t n;
+  nas_runs_write_train("c", "strategy: random\nbudget: {trials: 2}\ntrial: {memory: 1GiB}\nrun: {memory: 200KiB}\n");
+  assert_int_equal(nas_runs_search(3, "", "c", "c", "", NULL), 3);
+  nas_db_trial *rows = nas_runs_trials("c", &n);
+  for (size_t i = 0; i < n; i++) {
+    assert_int_equal(rows[i].result.outcome, NAS_OUTCOME_REJECTED);
+    assert_one_line(rows[i].result.cause.msg, "the limit is 100 KiB (102400 bytes)");
+  }
+  nas_db_trials_free(rows, n);
+#if !ADDRESS_SANITIZER
+  nas_runs_write_noop("h",
+                      "evaluator: {name: noop, fail: hog, hog: 400MiB}\nstrategy: random\nbudget: {trials: 2}\n"
+                      "run: {memory: 512MiB}\n");
+  assert_int_equal(nas_runs_search(2, "", "h", "one", "", NULL), 0); /* one worker has it all */
+  assert_int_equal(nas_runs_search(3, "", "h", "two", "", NULL), 3);
+  rows = nas_runs_trials("two", &n);
+  for (size_t i = 0; i < n; i++) assert_int_equal(rows[i].result.outcome, NAS_OUTCOME_OUT_OF_MEMORY);
+  nas_db_trials_free(rows, n);
+#endif
+}
+
 /* As if one were killed while MPI starts. */
 static void a_rank_that_never_comes_is_not_waited_for(void **state) {
   (void)state;
@@ -408,4 +483,5 @@ NAS_SUITE(CampaignFaults, NAS_CASE(a_crash_is_tried_twice_and_recorded), NAS_CAS
 NAS_SUITE(CampaignRanks, NAS_CASE(the_table_does_not_depend_on_the_number_of_ranks), NAS_CASE(every_worker_takes_part),
           NAS_CASE(failures_over_ranks_are_recorded_too), NAS_CASE(mistakes_are_told_once),
           NAS_CASE(the_failure_of_one_rank_ends_the_job), NAS_CASE(a_rank_that_never_comes_is_not_waited_for),
-          NAS_CASE(a_waiting_rank_is_thin))
+          NAS_CASE(a_waiting_rank_is_thin), NAS_CASE(a_stop_while_ranks_start_is_heard),
+          NAS_CASE(trials_have_cores_of_their_own), NAS_CASE(the_memory_of_a_node_is_shared_out))
