@@ -47,7 +47,8 @@ static void neuron_word(const char *text) {
   must(status == NAS_OK ? word.type != NULL : err.code == status && err.where[0] && err.msg[0]);
 }
 
-/* A space of two operations and the text's; few, so that its table of classes is small. */
+/* A space of two operations and the text's; few, so that its table of classes is small. A cell of the last of them must
+ * read as it is written. */
 static void operations(const char *text) {
   int commas = 0;
   for (const char *c = text; *c; c++) commas += *c == ',';
@@ -60,6 +61,11 @@ static void operations(const char *text) {
   nas_status status = nas_settings_parse(&settings, nas_str_text(&lines), "fuzz", &err);
   if (status == NAS_OK) status = nas_space_open("neuron-cell", &settings, &space, &err);
   must(status == NAS_OK || (err.where[0] && err.msg[0]));
+  if (status == NAS_OK) {
+    nas_arch last;
+    must(nas_space_at(space, nas_space_size(space) - 1, &last, &err) == NAS_OK);
+    round_trip(space, &last, &err);
+  }
   nas_space_close(space);
   nas_settings_free(&settings);
   nas_str_free(&lines);
