@@ -2,7 +2,7 @@
 patches, no padding), each with a max pool, and a dense layer of the same, 22,800 parameters; AdamW 1e-3, weight decay 1e-4,
 batch 64, pixels in [-1, 1]. An edge is base silu(x) + scale sum_j weight_j B_j(x), B_j cubic B-splines on [-1, 1], in the
 dense layer on [0, 1]; base and scale start uniform in +-1/sqrt(in), weights in +-0.05/10.
-  python3 bench/results/convkan_torch.py --data FOLDER_OF_FASHION_MNIST [--train N] [--epochs N] [--seed N]
+  python3 bench/results/convkan_torch.py --data FOLDER_OF_FASHION_MNIST [--train N] [--test N] [--epochs N] [--seed N]
 """
 import argparse
 import gzip
@@ -17,6 +17,7 @@ p.add_argument('--data', default='/usr/share/datasets/fashion-mnist', help='fold
 p.add_argument('--epochs', type=int, default=20)
 p.add_argument('--seed', type=int, default=0)
 p.add_argument('--train', type=int, default=59000, help='images that are trained on')
+p.add_argument('--test', type=int, default=10000, help='test images')
 a = p.parse_args()
 torch.set_num_threads(1)
 torch.manual_seed(a.seed)
@@ -31,7 +32,7 @@ for split in ('train', 't10k'):
     images.append(torch.from_numpy(pixels))
     labels.append(torch.from_numpy(read(f'{split}-labels-idx1-ubyte.gz', 8).astype(np.int64)))
 keep = torch.randperm(len(images[0]))[:a.train]
-images[0], labels[0] = images[0][keep], labels[0][keep]
+images, labels = [images[0][keep], images[1][:a.test]], [labels[0][keep], labels[1][:a.test]]
 
 class Splines(nn.Module):
     """Edges from `n_in` numbers to `n_out` sums, over the last dimension."""

@@ -57,8 +57,8 @@ static void are_those_of_the_image_in_evaluation(void **state) {
     for (int batch = 2; batch <= 5; batch += 3) {
       engine e = one_to_one(N, batch, train ? NAS_TRAIN : NAS_EVAL, &g, &v);
       float *x = nas_plan_input(e.plan);
-      for (int i = 0; i < batch * N; i++)
-        x[i] = (float)(i % N + 1) / 8 + (i / N == batch - 1 ? 0 : 0.01F * (float)(i / N));
+      for (int image = 0; image < batch; image++)
+        for (int k = 0; k < N; k++) x[image * N + k] = (float)(k + 1) / 8 + 0.01F * (float)image;
       memcpy(x + (batch - 1) * N, x, N * sizeof *x);
       nas_plan_forward(e.plan, 1, 1);
       assert_ok(nas_plan_read(e.plan, v, batch == 2 ? few : many, nas_test_err()));

@@ -27,9 +27,12 @@ INLINE void draw(const nas_spikes *s, int64_t number, float x, uint32_t *train) 
   uint32_t limit = x < 1 ? (uint32_t)((double)x * 4294967296.0) : 0;
   uint64_t block = s->block + (uint64_t)number * (uint64_t)((s->steps + 3) / 4);
   for (int64_t g = 0; g < groups; g++, block += PHILOX_BLOCKS) {
-    u32x16 words[2];
-    if (x < 1) philox(&s->random, block, words);
-    train[g] = x < 1 ? below(words, limit) : UINT32_MAX;
+    train[g] = UINT32_MAX;
+    if (x < 1) {
+      u32x16 words[2];
+      philox(&s->random, block, words);
+      train[g] = below(words, limit);
+    }
   }
   if (s->steps % PHILOX_WORDS) train[groups - 1] &= UINT32_MAX >> (PHILOX_WORDS - s->steps % PHILOX_WORDS);
 }
