@@ -66,9 +66,11 @@ static void info_json(const nas_neuron_type *type, nas_str *out) {
 static void info_text(const nas_neuron_type *type, nas_str *out) {
   nas_str_fmt(out, "%s@%d: %s\n%s\n\n  %s\n\n", type->name, type->version, type->summary, type->citation,
               type->formula);
-  nas_str_fmt(out, "%-15s %s%s%s\n", "Forms", has_form(type, NAS_NEURON_DENSE) ? "dense" : "",
-              has_form(type, NAS_NEURON_DENSE) && has_form(type, NAS_NEURON_CONV) ? ", " : "",
-              has_form(type, NAS_NEURON_CONV) ? "convolutional (the dense neuron of each patch)" : "");
+  bool dense = has_form(type, NAS_NEURON_DENSE), conv = has_form(type, NAS_NEURON_CONV);
+  nas_str_fmt(out, "%-15s %s\n", "Forms",
+              dense && conv ? "dense, convolutional (the dense neuron of each patch)"
+              : dense       ? "dense"
+                            : "convolutional");
   for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
     if (fact_of(type, i)) nas_str_fmt(out, "%-15s %s\n", facts[i].title, fact_of(type, i));
   if (!type->options) return;
