@@ -14,6 +14,7 @@ typedef struct nas_branch {
   void *grad[6];
   float *z, *stats; /* the convolution's output [N,H,W,C]; NAS_BRANCH_STATS numbers per channel */
   const float *dy;  /* the gradient of the sum */
+  double factor;    /* by which the sum takes it */
   int32_t z_buffer, stats_buffer, dy_buffer; /* of the plan */
   /* Of a folded branch: its fan's input, whether a ReLU follows that, and what the fan finds out about it. */
   bool folded, relu;

@@ -67,7 +67,7 @@ static void *take(char **scratch, int64_t bytes) {
 
 static nas_norm norm_of(const nas_call *c) {
   return (nas_norm){c->site.out.c,          c->param[NAS_EDGE_GAMMA], c->param[NAS_EDGE_BETA], c->param[NAS_EDGE_MEAN],
-                    c->param[NAS_EDGE_VAR], c->grad[NAS_EDGE_GAMMA],  c->grad[NAS_EDGE_BETA]};
+                    c->param[NAS_EDGE_VAR], c->grad[NAS_EDGE_GAMMA],  c->grad[NAS_EDGE_BETA],  1};
 }
 
 static const float *relu_tile(const nas_call *c, const tiling *t, int32_t tile, float *room) {

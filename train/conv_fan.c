@@ -113,7 +113,7 @@ static void release(nas_call *c) {
 
 nas_norm nas_branch_norm(const nas_branch *b) {
   return (nas_norm){b->site.out.c,          b->param[NAS_EDGE_GAMMA], b->param[NAS_EDGE_BETA], b->param[NAS_EDGE_MEAN],
-                    b->param[NAS_EDGE_VAR], b->grad[NAS_EDGE_GAMMA],  b->grad[NAS_EDGE_BETA]};
+                    b->param[NAS_EDGE_VAR], b->grad[NAS_EDGE_GAMMA],  b->grad[NAS_EDGE_BETA],  b->factor};
 }
 
 static int64_t weights_of(const nas_branch *b) {

@@ -31,10 +31,11 @@ typedef struct edge {
   bool relu;
 } edge;
 
-/* What a sum is made of: operations that store into it, and values with factors. */
+/* What a sum is made of: operations that store into it, values with factors, and branches with theirs. */
 typedef struct terms {
   nas_value ops[TERMS_MAX], values[TERMS_MAX], branches[TERMS_MAX];
-  float factors[TERMS_MAX];
+  float factors[TERMS_MAX], branch_factors[TERMS_MAX];
+  int32_t times[TERMS_MAX]; /* how many inputs of the sum, and of those opened up in it, each value is */
   int32_t n_ops, n_values, n_branches;
 } terms;
 
@@ -179,7 +180,7 @@ static int by_geometry(const void *a, const void *b) {
 static nas_status new_branch(lowering *l, const edge *e, nas_branch **out, nas_err *err) {
   nas_plan *p = l->p;
   nas_branch *b = &p->branches[p->n_branches++];
-  *b = (nas_branch){.dy_buffer = NAS_NO_BUFFER, .relu = e->relu};
+  *b = (nas_branch){.dy_buffer = NAS_NO_BUFFER, .relu = e->relu, .factor = 1};
   b->site = nas_node_site(l->g, e->conv, p->options.batch, p->options.mode);
   bind_params(l, e->conv, b->param, b->grad, NAS_EDGE_WEIGHT);
   bind_params(l, e->norm, b->param, b->grad, NAS_EDGE_GAMMA);
@@ -262,14 +263,21 @@ static nas_status need_inputs(lowering *l, nas_value v, nas_err *err) {
   return NAS_OK;
 }
 
-static void add_value_term(terms *t, nas_value v) {
-  for (int32_t i = 0; i < t->n_values; i++)
-    if (t->values[i] == v) {
-      t->factors[i] += 1;
-      return;
-    }
-  t->values[t->n_values] = v;
-  t->factors[t->n_values++] = 1;
+static void add_value_term(terms *t, nas_value v, int32_t times, float factor) {
+  int32_t i = 0;
+  while (i < t->n_values && t->values[i] != v) i++;
+  if (i == t->n_values) t->values[t->n_values++] = v, t->factors[i] = 0, t->times[i] = 0;
+  t->factors[i] += factor;
+  t->times[i] += times;
+}
+
+static void add_branch(terms *t, nas_value v, float factor) {
+  t->branches[t->n_branches] = v;
+  t->branch_factors[t->n_branches++] = factor;
+}
+
+static bool is_full(const terms *t) {
+  return t->n_ops + t->n_values + t->n_branches + NAS_LAYER_INPUTS_MAX >= TERMS_MAX;
 }
 
 /* Collects the terms of sum v; sums that only this one uses are opened up. False when there are too many. */
@@ -278,19 +286,61 @@ static bool collect(const lowering *l, nas_value v, terms *t) {
   nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
   int32_t n = inputs_of(l, v, in);
   for (int32_t i = 0; i < n; i++) {
-    if (t->n_ops + t->n_values + t->n_branches + NAS_LAYER_INPUTS_MAX >= TERMS_MAX) return false;
+    if (is_full(t)) return false;
     bool own = l->uses[in[i]] == 1;
     if (own && has_trait(l, in[i], NAS_OP_SUM) && !node_of(l, in[i])->zero) {
       if (!collect(l, in[i], t)) return false;
     } else if (own && is_branch(l, in[i], &e)) {
-      t->branches[t->n_branches++] = in[i];
+      add_branch(t, in[i], 1);
     } else if (own && stores_into_sums(l, in[i])) {
       t->ops[t->n_ops++] = in[i];
     } else {
-      add_value_term(t, in[i]);
+      add_value_term(t, in[i], 1, 1);
     }
   }
   return true;
+}
+
+/* A branch that can have a factor: the sums of folded ones, of 1x1, have none. */
+static bool takes_factor(const lowering *l, nas_value v) {
+  edge e;
+  return is_branch(l, v, &e) && node_of(l, e.conv)->attrs.kernel_h > 1;
+}
+
+/* Puts what sum v is made of in place of its value, if that is values and branches alone. */
+static bool open_sum(const lowering *l, nas_value v, float factor, terms *t, terms *of) {
+  if (!has_trait(l, v, NAS_OP_SUM) || node_of(l, v)->zero || is_full(t)) return false;
+  *of = (terms){.n_ops = 0};
+  if (!collect(l, v, of) || of->n_ops || of->n_values + of->n_branches > NAS_LAYER_INPUTS_MAX) return false;
+  for (int32_t i = 0; i < of->n_branches; i++)
+    if (!takes_factor(l, of->branches[i])) return false;
+  for (int32_t i = 0; i < of->n_values; i++) add_value_term(t, of->values[i], of->times[i], factor * of->factors[i]);
+  for (int32_t i = 0; i < of->n_branches; i++) add_branch(t, of->branches[i], factor * of->branch_factors[i]);
+  return true;
+}
+
+/* Values that nothing but this sum uses, however often, need not be made. */
+static void open_values(const lowering *l, terms *t, terms *room) {
+  for (int32_t i = 0; i < t->n_values;) {
+    nas_value v = t->values[i];
+    float factor = t->factors[i];
+    bool opened = false;
+    if (l->fast && l->uses[v] == t->times[i]) {
+      if (takes_factor(l, v)) add_branch(t, v, factor), opened = true;
+      else opened = open_sum(l, v, factor, t, room);
+    }
+    if (!opened) {
+      i++;
+      continue;
+    }
+    t->n_values--;
+    for (int32_t k = i; k < t->n_values; k++) {
+      t->values[k] = t->values[k + 1];
+      t->factors[k] = t->factors[k + 1];
+      t->times[k] = t->times[k + 1];
+    }
+    i = 0; /* what was opened may have completed the uses of an earlier one */
+  }
 }
 
 /* y = plus + the weighted values + the branches, as many of each at a time as a step takes. */
@@ -303,8 +353,10 @@ static nas_status emit_weighted(lowering *l, const terms *t, int32_t y, int32_t 
       NAS_TRY(need(l, t->values[value], &s.x[at], err));
       s.call.factor[at] = t->factors[value];
     }
-    for (; branch < t->n_branches && s.call.n_branches < NAS_LAYER_INPUTS_MAX; branch++)
-      s.call.branch[s.call.n_branches++] = l->branch[t->branches[branch]];
+    for (; branch < t->n_branches && s.call.n_branches < NAS_LAYER_INPUTS_MAX; branch++) {
+      nas_branch *b = s.call.branch[s.call.n_branches++] = l->branch[t->branches[branch]];
+      b->factor = (double)t->branch_factors[branch];
+    }
     s.y = y;
     s.plus = *plus;
     *plus = y;
@@ -333,15 +385,17 @@ static nas_status emit_terms(lowering *l, nas_value v, terms *t, int32_t *y, nas
 
 static nas_status emit_sum(lowering *l, nas_value v, int32_t *y, nas_err *err) {
   edge e;
-  terms *t = calloc(1, sizeof *t);
+  terms *t = calloc(2, sizeof *t);
   if (!t) return nas_fail_memory(err, "a plan");
   if (is_branch(l, v, &e)) {
-    t->branches[t->n_branches++] = v;
+    add_branch(t, v, 1);
   } else if (!collect(l, v, t)) {
     nas_value in[NAS_LAYER_INPUTS_MAX] = {0};
     int32_t n = inputs_of(l, v, in);
     t->n_ops = t->n_values = t->n_branches = 0;
-    for (int32_t i = 0; i < n; i++) add_value_term(t, in[i]);
+    for (int32_t i = 0; i < n; i++) add_value_term(t, in[i], 1, 1);
+  } else {
+    open_values(l, t, t + 1);
   }
   nas_status status = emit_terms(l, v, t, y, err);
   free(t);

@@ -19,14 +19,14 @@ void nas_norm_merge(nas_moments *all, double seen, const float *shift, const flo
 void nas_norm_close(const nas_norm *n, const nas_moments *all, double rows, float *saved, float *scale, float *shift) {
   for (int64_t k = 0; k < n->channels; k++) {
     double var = all[k].square / rows, unbiased = rows > 1 ? all[k].square / (rows - 1) : var;
-    double inverse = 1 / sqrt(var + NAS_NORM_EPSILON), factor = inverse * (double)n->gamma[k];
+    double inverse = 1 / sqrt(var + NAS_NORM_EPSILON), factor = inverse * (double)n->gamma[k] * n->factor;
     n->running_mean[k] =
         (float)((1 - NAS_NORM_MOMENTUM) * (double)n->running_mean[k] + NAS_NORM_MOMENTUM * all[k].mean);
     n->running_var[k] = (float)((1 - NAS_NORM_MOMENTUM) * (double)n->running_var[k] + NAS_NORM_MOMENTUM * unbiased);
     saved[k] = (float)all[k].mean;
     saved[n->channels + k] = (float)inverse;
     scale[k] = (float)factor;
-    shift[k] = (float)((double)n->beta[k] - all[k].mean * factor);
+    shift[k] = (float)((double)n->beta[k] * n->factor - all[k].mean * factor);
   }
 }
 
@@ -47,9 +47,9 @@ void nas_norm_gather(nas_moments *all, const float *dy, const float *x, const fl
 void nas_norm_factors(const nas_norm *n, const nas_moments *all, double rows, const float *saved, float *a, float *b,
                       float *c) {
   for (int64_t k = 0; k < n->channels; k++) {
-    double inverse = (double)saved[n->channels + k], scale = (double)n->gamma[k] * inverse;
-    n->dbeta[k] = (float)all[k].mean;
-    n->dgamma[k] = (float)(all[k].square * inverse);
+    double inverse = (double)saved[n->channels + k], scale = (double)n->gamma[k] * inverse * n->factor;
+    n->dbeta[k] = (float)(all[k].mean * n->factor);
+    n->dgamma[k] = (float)(all[k].square * inverse * n->factor);
     a[k] = (float)scale;
     b[k] = (float)(-scale * inverse * inverse * all[k].square / rows);
     c[k] = (float)(-scale * all[k].mean / rows);

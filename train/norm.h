@@ -15,6 +15,7 @@ typedef struct nas_norm {
   int64_t channels;
   const float *gamma, *beta;
   float *running_mean, *running_var, *dgamma, *dbeta;
+  double factor; /* of y, where a sum takes the normalised values more than once; else 1 */
 } nas_norm;
 
 /* Per-channel numbers kept from forward to backward: the mean, then 1/deviation. */
@@ -23,7 +24,7 @@ enum { NAS_NORM_SAVED = 2 };
 /* Joins a tile of `rows` to the `seen` rows before it; sum and square are of x - shift. */
 void nas_norm_merge(nas_moments *all, double seen, const float *shift, const float *sum, const float *square,
                     double rows, int64_t channels);
-/* Batch statistics into the running ones, into `saved`, and into y = scale x + shift. */
+/* Batch statistics into the running ones, into `saved`, and into y = scale x + shift, the factor included. */
 void nas_norm_close(const nas_norm *n, const nas_moments *all, double rows, float *saved, float *scale, float *shift);
 /* y = scale x + shift of the running statistics. */
 void nas_norm_running(const nas_norm *n, float *scale, float *shift);

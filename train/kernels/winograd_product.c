@@ -49,8 +49,8 @@ INLINE void product_by(const nas_winograd_product *p, int vectors, bool pairs) {
     }
     for (; t + 8 <= n; t += 8) product_part(v + 16 * t, u, m + 16 * t, p->channels, 8, vectors, pairs);
 #endif
-    for (; t + 4 <= n; t += 4) product_part(v + 16 * t, u, m + 16 * t, p->channels, 4, vectors, pairs);
-    for (; t < n; t++) product_part(v + 16 * t, u, m + 16 * t, p->channels, 1, vectors, pairs);
+    /* A block has room for whole fours; what lies beyond its patches is multiplied along and not looked at. */
+    for (; t < n; t += 4) product_part(v + 16 * t, u, m + 16 * t, p->channels, 4, vectors, pairs);
   }
 }
 

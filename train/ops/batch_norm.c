@@ -86,7 +86,7 @@ static nas_moments *moments_room(const nas_call *c) {
 }
 
 static nas_norm norm_of(const nas_call *c) {
-  return (nas_norm){c->site.out.c, c->param[0], c->param[1], c->param[2], c->param[3], c->grad[0], c->grad[1]};
+  return (nas_norm){c->site.out.c, c->param[0], c->param[1], c->param[2], c->param[3], c->grad[0], c->grad[1], 1};
 }
 
 static nas_status prepare_fast(nas_call *c, nas_err *err) {
