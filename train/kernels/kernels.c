@@ -275,13 +275,23 @@ static void matrix_product(float *y, const float *a, const float *b, int64_t m, 
   }
 }
 
+INLINE void center_by(float *y, const float *x, bool positive, const float *mean, int64_t n, int64_t period) {
+  for (int64_t i = 0; i < n; i += period) {
+    int64_t k = 0, part = n - i < period ? n - i : period;
+    for (; k + 16 <= part; k += 16) {
+      v16 v = load(x + i + k);
+      store(y + i + k, (positive ? select_positive(v, v) : v) - load(mean + k));
+    }
+    for (; k < part; k++) y[i + k] = (positive && !(x[i + k] > 0) ? 0 : x[i + k]) - mean[k];
+  }
+}
+
 static void center(float *y, const float *x, bool positive, const float *mean, int64_t rows, int64_t channels) {
-  float room[PERIOD_MAX] = {0};
-  int64_t period = period_of(channels), n = rows * channels, i = 0;
-  const float *m = spread(mean, channels, period, room);
-  for (; i + period <= n; i += period)
-    for (int64_t k = 0; k < period; k++) y[i + k] = (positive && !(x[i + k] > 0) ? 0 : x[i + k]) - m[k];
-  for (int64_t k = 0; i + k < n; k++) y[i + k] = (positive && !(x[i + k] > 0) ? 0 : x[i + k]) - m[k];
+  float room[PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels;
+  mean = spread(mean, channels, period, room);
+  if (period == PERIOD && positive) center_by(y, x, true, mean, n, PERIOD);
+  else center_by(y, x, positive, mean, n, period);
 }
 
 /* Sixteen channels at a time, four pixels under way. */
