@@ -217,13 +217,11 @@ INLINE void store_pairs(const nas_winograd_store *s, int64_t k) {
 /* ---- both ---- */
 
 static void input(const nas_winograd_run *r) {
-  if (r->pairs)
-    for (int k = 0; k < 3; k++) {
-      if (k == 0) input_rows_pairs(r, 0);
-      else if (k == 1) input_rows_pairs(r, 1);
-      else input_rows_pairs(r, 2);
-    }
-  else
+  if (r->pairs) {
+    input_rows_pairs(r, 0);
+    input_rows_pairs(r, 1);
+    input_rows_pairs(r, 2);
+  } else
     for (int64_t i = 0; 16 * i < r->channels; i++) {
       const float *x = r->x + 16 * i;
       float *v = r->v + i * LINE;
