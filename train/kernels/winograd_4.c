@@ -106,16 +106,17 @@ INLINE void spread_slab(const nas_winograd_run *r, const float *x, float *v) {
   }
 }
 
+/* A' of a column of six of m, which lie `next` apart. */
+INLINE void sum_column(v16 y[4], const float *m, int64_t next) {
+  sum_six(y, load(m), load(m + next), load(m + 2 * next), load(m + 3 * next), load(m + 4 * next), load(m + 5 * next));
+}
+
 INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
   const float *m = s->m + k * LINE;
   const int64_t next = 6 * s->apart;
   for (int64_t t = 0; t < s->patches; t++, m += 16) {
     v16 c[6][4];
-    UNROLL for (int q = 0; q < 6; q++) {
-      const float *from = m + q * s->apart;
-      sum_six(c[q], load(from), load(from + next), load(from + 2 * next), load(from + 3 * next), load(from + 4 * next),
-              load(from + 5 * next));
-    }
+    UNROLL for (int q = 0; q < 6; q++) sum_column(c[q], m + q * s->apart, next);
     UNROLL for (int r = 0; r < 4; r++) {
       if (r >= s->rows) break;
       v16 y[4];
@@ -193,11 +194,7 @@ INLINE void store_pairs(const nas_winograd_store *s, int64_t k) {
   const int64_t next = 3 * s->apart;
   for (int64_t t = 0; t < s->patches; t++, m += 16) {
     v16 c[3][4];
-    UNROLL for (int q = 0; q < 3; q++) {
-      const float *from = m + q * s->apart;
-      sum_six(c[q], load(from), load(from + next), load(from + 2 * next), load(from + 3 * next), load(from + 4 * next),
-              load(from + 5 * next));
-    }
+    UNROLL for (int q = 0; q < 3; q++) sum_column(c[q], m + q * s->apart, next);
     UNROLL for (int r = 0; r < 4; r++) {
       if (r >= s->rows) break;
       /* sums and differences of the two points of a pair take turns */
