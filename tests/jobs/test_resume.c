@@ -33,23 +33,25 @@ static size_t finished(const char *db) {
   return k;
 }
 
-/* Kills everything at `kills` random moments, goes on each time, and compares the end with the quiet run. */
+/* Kills everything at `kills` random moments, goes on each time, and compares the end with the quiet run. A machine so
+ * quick that the campaign is over before the last of them has nothing left to kill. */
 static void kill_and_compare(int ranks, const char *strategy, int kills, uint64_t seed) {
+  enum { TRIALS = 60 };
   char more[256], *expected, *table;
-  snprintf(more, sizeof more, "strategy: %s\nbudget: {trials: 40}\nseed: 2\ntrial: {reuse: 5}\n", strategy);
+  snprintf(more, sizeof more, "strategy: %s\nbudget: {trials: %d}\nseed: 2\ntrial: {reuse: 5}\n", strategy, TRIALS);
   nas_runs_write_train("c", more);
   assert_int_equal(nas_runs_search(0, "", "c", "quiet", "", NULL), 0);
   expected = nas_runs_table("quiet");
   nas_rng rng = nas_rng_make(seed, 0, NAS_STREAM_SAMPLE);
   size_t before = 0;
-  for (int i = 0; i < kills; i++) {
+  for (int i = 0; i < kills && before < TRIALS; i++) {
     pid_t session = nas_runs_start(ranks, "NASCENT_TEST_DELAY_MS=100", "c", "killed", "--resume");
     nas_runs_await_done("killed", 0, 60);
     rest(0.7 * nas_rng_unit(rng, (uint64_t)i));
     nas_runs_kill(session);
     size_t now = finished("killed");
-    assert_true(now >= before);        /* nothing recorded is lost */
-    if (i == 0) assert_true(now < 40); /* the kill came in the middle */
+    assert_true(now >= before);            /* nothing recorded is lost */
+    if (i == 0) assert_true(now < TRIALS); /* the kill came in the middle */
     before = now;
   }
   print_message("%zu trials were finished after %d kills\n", before, kills);
