@@ -104,6 +104,12 @@ nas_status nas_folder_make(const char *path, nas_err *err) {
   return NAS_OK;
 }
 
+void nas_folder_make_for(const char *path, unsigned mode) {
+  char folder[4096];
+  const char *slash = strrchr(path, '/');
+  if (slash && nas_text_put(folder, sizeof folder, "%.*s", (int)(slash - path), path)) mkdir(folder, (mode_t)mode);
+}
+
 nas_status nas_folder_cache(nas_str *out, nas_err *err) {
   const char *own = getenv("NASCENT_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   if (own && *own) nas_str_add(out, own);

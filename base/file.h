@@ -28,6 +28,9 @@ bool nas_file_exists(const char *path);
 
 /* Like mkdir -p. */
 nas_status nas_folder_make(const char *path, nas_err *err);
+/* Makes the folder that `path` lies in, one level, where it has been cleared away. Says nothing when it cannot: opening
+ * `path` will. */
+void nas_folder_make_for(const char *path, unsigned mode);
 
 /* The user's cache folder of this program: $NASCENT_CACHE, else $XDG_CACHE_HOME/nascent, else
  * $HOME/.cache/nascent. The folder may not exist yet. */

@@ -115,13 +115,24 @@ void nas_progress_clear(nas_progress *p) {
   if (!p->quiet && p->terminal) put(p->fd, "\r\033[K");
 }
 
-void nas_progress_say(nas_progress *p, const char *fmt, ...) {
+static void say(int fd, const char *fmt, va_list args) {
   char text[1024], line[1100];
+  vsnprintf(text, sizeof text, fmt, args);
+  snprintf(line, sizeof line, "nascent: %s\n", text);
+  put(fd, line);
+}
+
+void nas_progress_say(nas_progress *p, const char *fmt, ...) {
+  va_list args;
+  nas_progress_clear(p);
+  va_start(args, fmt);
+  say(p->fd, fmt, args);
+  va_end(args);
+}
+
+void nas_say(const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
+  say(STDERR_FILENO, fmt, args);
   va_end(args);
-  nas_progress_clear(p);
-  snprintf(line, sizeof line, "nascent: %s\n", text);
-  put(p->fd, line);
 }

@@ -27,6 +27,8 @@ void nas_progress_end(nas_progress *p);
 void nas_progress_clear(nas_progress *p);
 /* A line of its own, which is written even when quiet: for what people must know at once. */
 void nas_progress_say(nas_progress *p, const char *fmt, ...) NAS_PRINTF(2, 3);
+/* The same on standard error, where no progress line is drawn. */
+void nas_say(const char *fmt, ...) NAS_PRINTF(1, 2);
 /* "1h02m", "3m20s", "12s". */
 const char *nas_progress_time(char out[16], double seconds);
 #endif

@@ -40,9 +40,7 @@ static nas_status open_table(nas_coordinator *c, const char *path, nas_err *err)
     if (status != NAS_OK && !again && err) *err = why;
     if (!again) return status;
     if (delay > NAS_COORDINATOR_FIRST_DELAY && !said) {
-      nas_progress p;
-      nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
-      nas_progress_say(&p, "paused: %s: %s; tried again for %.0f s", why.where, why.msg, end - nas_clock());
+      nas_say("paused: %s: %s; tried again for %.0f s", why.where, why.msg, end - nas_clock());
       said = true;
     }
     usleep((useconds_t)(delay * 1e6));

@@ -44,12 +44,9 @@ bool nas_cores_slice(const cpu_set_t *cores, int index, int workers, int threads
 
 /* Once per node. */
 static void say_too_few(const nas_campaign *c, nas_node_place place, int cores) {
-  nas_progress p;
   if (place.index > 0) return;
-  nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
-  nas_progress_say(&p,
-                   "run.bind: %d workers with %lld cores each do not fit the %d cores of this node: trials share them",
-                   place.workers, (long long)c->trial.threads, cores);
+  nas_say("run.bind: %d workers with %lld cores each do not fit the %d cores of this node: trials share them",
+          place.workers, (long long)c->trial.threads, cores);
 }
 
 bool nas_cores_choose(const nas_campaign *c, cpu_set_t *out) {

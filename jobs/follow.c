@@ -42,9 +42,7 @@ typedef struct follower {
 /* ---- the spool ---- */
 
 static void say(const char *what, const nas_err *why) {
-  nas_progress p;
-  nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
-  nas_progress_say(&p, "%s: %s%s%s", what, why->where, why->where[0] ? ": " : "", why->msg);
+  nas_say("%s: %s%s%s", what, why->where, why->where[0] ? ": " : "", why->msg);
 }
 
 /* Results move on to what is to be sent once the disk has them. */

@@ -103,12 +103,11 @@ static void compose(nas_str *out, const nas_coordinator *c) {
 
 /* The folder may have been cleared away under a run. */
 static int make_file(const char *path) {
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  int fd = open(path, flags, 0644);
   if (fd >= 0 || errno != ENOENT) return fd;
-  char folder[700];
-  nas_text_put(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-  mkdir(folder, 0777);
-  return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  nas_folder_make_for(path, 0777);
+  return open(path, flags, 0644);
 }
 
 /* Not synced: after a crash of the machine nobody beats anyway. On a full disk the old one counts as new, or the

@@ -65,10 +65,8 @@ static char **make_environment(const nas_hooks *h, const char *event, const nas_
 /* ---- calls ---- */
 
 static void complain(nas_hooks *h, const char *event, const char *what, int number) {
-  nas_progress p;
   h->failed++;
-  nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
-  nas_progress_say(&p, "run.on-%s: the command %s %d; the campaign goes on", event, what, number);
+  nas_say("run.on-%s: the command %s %d; the campaign goes on", event, what, number);
 }
 
 /* The campaign's signals and their masks are not the hook's. */

@@ -13,24 +13,15 @@
 static const double retry_seconds = 5;
 
 static void complain(nas_rank_log *log, const char *what) {
-  nas_progress p;
-  const int why = errno;
   if (log->complained) return;
   log->complained = true;
-  nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
-  nas_progress_say(&p, "%s: the log cannot be %s (%s); the campaign goes on without it and tries again", log->path,
-                   what, strerror(why));
+  nas_say("%s: the log cannot be %s (%s); the campaign goes on without it and tries again", log->path, what,
+          strerror(errno));
 }
 
 static void shut(nas_rank_log *log) {
   if (log->path[0] && log->fd >= 0) close(log->fd);
   log->fd = -1;
-}
-
-static void make_folder(const char *path) {
-  char folder[640];
-  nas_text_put(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-  mkdir(folder, 0700);
 }
 
 static bool ready(nas_rank_log *log) {
@@ -40,7 +31,7 @@ static bool ready(nas_rank_log *log) {
     return true;
   shut(log);
   if (nas_clock() < log->retry_at) return false;
-  make_folder(log->path);
+  nas_folder_make_for(log->path, 0700);
   log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log->fd < 0 || fstat(log->fd, &here) != 0) {
     complain(log, "opened");

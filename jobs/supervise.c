@@ -38,18 +38,6 @@ static void pause_for(double seconds) {
   nanosleep(&(struct timespec){(time_t)seconds, (long)(fmod(seconds, 1) * 1e9)}, NULL);
 }
 
-static void say(const char *fmt, ...) NAS_PRINTF(1, 2);
-static void say(const char *fmt, ...) {
-  char text[800];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  nas_progress p;
-  nas_progress_start(&p, STDERR_FILENO, true, "", 0, 0);
-  nas_progress_say(&p, "%s", text);
-}
-
 /* ---- the job ---- */
 
 static nas_status start(supervisor *s, nas_err *err) {
@@ -140,7 +128,7 @@ static void watch(supervisor *s) {
     const bool is_silent = silent(s);
     if (nas_stop_caught() && !ask_to_stop(s)) break;
     if (is_silent) {
-      say("the run has been silent for %.0f s: it is killed and started again", s->o->silence);
+      nas_say("the run has been silent for %.0f s: it is killed and started again", s->o->silence);
       break;
     }
     pause_for(look_seconds);
@@ -181,15 +169,15 @@ static nas_status supervise(supervisor *s, nas_supervision *out, nas_err *err) {
   double delay = first_delay;
   int64_t fruitless = 0;
   if (judge(s, &before, &unread) != NAS_OK)
-    say("%s: %s", unread.where, unread.msg); /* the run will say so too, or find it mended */
-  const int64_t first_turn = before.turn;    /* a campaign that had finished before says nothing of this run */
+    nas_say("%s: %s", unread.where, unread.msg); /* the run will say so too, or find it mended */
+  const int64_t first_turn = before.turn;        /* a campaign that had finished before says nothing of this run */
   for (;;) {
     NAS_TRY(start(s, err));
     out->starts++;
     watch(s);
     nas_status status = judge(s, &now, err);
     if (status != NAS_OK && !nas_stop_caught()) {
-      say("%s: %s", err->where, err->msg);
+      nas_say("%s: %s", err->where, err->msg);
       now = before;
     }
     out->told = now.told;
@@ -204,7 +192,7 @@ static nas_status supervise(supervisor *s, nas_supervision *out, nas_err *err) {
       return nas_fail(err, NAS_E_CRASHED, s->o->db,
                       "%lld runs in a row ended without a new result; %lld trials are on record", (long long)fruitless,
                       (long long)now.told);
-    say("the run ended early after %lld trials; it is started again in %.0f s", (long long)now.told, delay);
+    nas_say("the run ended early after %lld trials; it is started again in %.0f s", (long long)now.told, delay);
     before = now;
     back_off(delay);
     if (nas_stop_caught()) return stopped(s, &now, err);
