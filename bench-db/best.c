@@ -22,25 +22,33 @@ static bool is_column(const char *metric) {
   return false;
 }
 
-/* OK when some trial has the metric; otherwise the nearest name that there is. */
+static void add_known(const char *name, nas_guess *guess, nas_str *known) {
+  nas_guess_add(guess, name);
+  nas_str_fmt(known, "%s%s", known->len ? ", " : "", name);
+}
+
+/* OK when some trial has the metric; otherwise the nearest name that there is, or where none is near all of them. */
 static nas_status check_metric(nas_db *db, const char *metric, nas_err *err) {
   sqlite3_stmt *s;
-  NAS_TRY(nas_db_prepare(db, "SELECT DISTINCT name FROM metric", &s, err));
+  NAS_TRY(nas_db_prepare(db, "SELECT DISTINCT name FROM metric ORDER BY name", &s, err));
   nas_guess guess = nas_guess_for(metric);
-  for (const char *const *c = numeric_columns; *c; c++) nas_guess_add(&guess, *c);
-  for (;;) {
-    bool row;
-    NAS_TRY(nas_db_step_row(db, s, &row, "read the metrics", err));
-    if (!row) break;
-    const char *name = (const char *)sqlite3_column_text(s, 0);
-    if (name && strcmp(name, metric) == 0) {
-      sqlite3_reset(s);
-      return NAS_OK;
-    }
-    if (name) nas_guess_add(&guess, name);
+  nas_str known = {0};
+  nas_status status = NAS_OK;
+  bool row = true, found = false;
+  for (const char *const *c = numeric_columns; *c; c++) add_known(*c, &guess, &known);
+  while (status == NAS_OK && row && !found) {
+    status = nas_db_step_row(db, s, &row, "read the metrics", err);
+    const char *name = status == NAS_OK && row ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    found = name && strcmp(name, metric) == 0;
+    if (name) add_known(name, &guess, &known);
   }
-  return nas_fail(err, NAS_E_UNKNOWN_NAME, metric, "no trial of this table has the metric '%s'%s", metric,
-                  nas_guess_text(&guess));
+  if (found) sqlite3_reset(s);
+  const char *near = nas_guess_text(&guess);
+  if (status == NAS_OK && !found)
+    status = nas_fail(err, NAS_E_UNKNOWN_NAME, metric, "no trial of this table has the metric '%s'%s%s", metric,
+                      *near ? near : "; known: ", *near ? "" : nas_str_text(&known));
+  nas_str_free(&known);
+  return status;
 }
 
 /* The metric may be named by its column; anything else is a parameter, so that no text of the user's but the filter

@@ -172,6 +172,7 @@ static void errors_have_their_exit_status(void **state) {
       {"best .", 4, "a folder"},
       {"best t.db --where 'parms < 3'", 2, "no such column: parms"},
       {"best t.db --metric valid_acuracy", 2, "did you mean 'valid_accuracy'"},
+      {"best t.db --metric flops", 2, "known: valid_accuracy, test_accuracy"},
       {"best t.db --top x", 2, "whole number"},
       {"best t.db --top -1", 2, "negative"},
       {"best", 2, "too few arguments"},

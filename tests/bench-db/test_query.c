@@ -141,6 +141,10 @@ static void best_says_what_is_wrong(void **state) {
   assert_fails(nas_db_best(db, &q, &rows, nas_test_err()), NAS_E_UNKNOWN_NAME, "did you mean 'valid_accuracy'");
   q = (nas_db_best_query){.metric = "latencey"};
   assert_fails(nas_db_best(db, &q, &rows, nas_test_err()), NAS_E_UNKNOWN_NAME, "did you mean 'latency'");
+  q = (nas_db_best_query){.metric = "flops"}; /* near nothing: all there is, the table's own with it */
+  assert_fails(nas_db_best(db, &q, &rows, nas_test_err()), NAS_E_UNKNOWN_NAME, "known: valid_accuracy, ");
+  assert_fails(nas_db_best(db, &q, &rows, nas_test_err()), NAS_E_UNKNOWN_NAME, "epochs, latency");
+  assert_fails(nas_db_front(db, "params,speed", &q, &rows, nas_test_err()), NAS_E_UNKNOWN_NAME, "epochs, latency");
   q = (nas_db_best_query){.metric = "params; DROP TABLE trial"};
   assert_fails(nas_db_best(db, &q, &rows, nas_test_err()), NAS_E_UNKNOWN_NAME, "no trial of this table");
   static const char *const bad[] = {"parms < 5",

@@ -1,14 +1,19 @@
 /* The coordinator by hand: messages in, parcels out, no processes. */
+#include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/version.h"
 #include "jobs/coordinator.h"
+#include "jobs/heartbeat.h"
 #include "runs.h"
 
 typedef struct scene {
@@ -491,6 +496,55 @@ static void a_trial_that_kills_twice_is_quarantined(void **state) {
   close_scene(&s);
 }
 
+/* ---- the heartbeat ---- */
+
+/* Writes the heartbeat where no file may grow beyond `room` bytes: a disk that fills while it is written. */
+static void beat_with_room_for(const scene *s, const char *path, rlim_t room) {
+  struct rlimit before, now;
+  getrlimit(RLIMIT_FSIZE, &before);
+  now = before;
+  now.rlim_cur = room;
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+  nas_heartbeat_write(&s->c, path);
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, handler);
+}
+
+/* What the supervisor looks at is the file's age, what people read is its content: on a full disk the one goes on and
+ * the other stays as it was. */
+static void a_full_disk_does_not_stop_the_heart(void **state) {
+  (void)state;
+  static const rlim_t rooms[] = {0, 64}; /* nothing at all, and a part of it */
+  scene s;
+  char path[640], fresh[700], *first, *text;
+  size_t n, length;
+  open_scene(&s, 1);
+  nas_heartbeat_path(&s.campaign, nas_runs_path("c.db"), path);
+  snprintf(fresh, sizeof fresh, "%s.new", path);
+  nas_heartbeat_write(&s.c, path);
+  assert_ok(nas_file_read(path, 1 << 20, &first, &n, nas_test_err()));
+  assert_true(n > 64);
+  for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+    const struct timespec long_ago[2] = {{1000000000, 0}, {1000000000, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+    assert_true(nas_heartbeat_age(path) > 1e6);
+    beat_with_room_for(&s, path, rooms[i]);
+    assert_true(nas_heartbeat_age(path) < 1000);
+    assert_false(nas_file_exists(fresh));
+    assert_ok(nas_file_read(path, 1 << 20, &text, &length, nas_test_err()));
+    assert_int_equal(length, n);
+    assert_memory_equal(text, first, n);
+    free(text);
+  }
+  nas_heartbeat_write(&s.c, path); /* and when there is room again it is a new one */
+  assert_ok(nas_file_read(path, 1 << 20, &text, &length, nas_test_err()));
+  assert_true(length != n || memcmp(text, first, n) != 0);
+  free(text);
+  free(first);
+  close_scene(&s);
+}
+
 NAS_SUITE(Coordinator, NAS_CASE(hands_out_only_to_those_who_said_hello),
           NAS_CASE(strangers_are_refused_with_both_names), NAS_CASE(a_refused_worker_does_not_end_the_campaign),
           NAS_CASE(a_second_result_that_differs_is_a_conflict), NAS_CASE(a_second_result_that_is_the_same_is_counted),
@@ -499,4 +553,5 @@ NAS_SUITE(Coordinator, NAS_CASE(hands_out_only_to_those_who_said_hello),
           NAS_CASE(a_trial_that_is_lost_too_often_is_quarantined), NAS_CASE(a_spooled_repetition_is_acknowledged),
           NAS_CASE(a_result_of_another_trial_is_left_out), NAS_CASE(a_preempted_trial_is_not_finished),
           NAS_CASE(trials_given_ahead_keep_the_order), NAS_CASE(short_trials_are_given_ahead_by_themselves),
-          NAS_CASE(silence_of_all_ends_the_campaign), NAS_CASE(a_trial_that_kills_twice_is_quarantined))
+          NAS_CASE(silence_of_all_ends_the_campaign), NAS_CASE(a_trial_that_kills_twice_is_quarantined),
+          NAS_CASE(a_full_disk_does_not_stop_the_heart))
