@@ -537,9 +537,10 @@ static void a_full_disk_does_not_stop_the_heart(void **state) {
     assert_memory_equal(text, first, n);
     free(text);
   }
+  s.summary.done = 77;
   nas_heartbeat_write(&s.c, path); /* and when there is room again it is a new one */
   assert_ok(nas_file_read(path, 1 << 20, &text, &length, nas_test_err()));
-  assert_true(length != n || memcmp(text, first, n) != 0);
+  assert_non_null(strstr(text, "\"done\": 77,"));
   free(text);
   free(first);
   close_scene(&s);
