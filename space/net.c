@@ -165,8 +165,8 @@ static nas_status add_neuron(nas_net *net, int32_t in, const char *type, int32_t
     layer.shape.h = layer.shape.w = 1;
   }
   int64_t inputs = (int64_t)s.c * (kernel ? kernel * kernel : (int64_t)s.h * s.w);
-  NAS_TRY(neurons->count(name, options, inputs, out_channels, (int64_t)layer.shape.h * layer.shape.w, &layer.params,
-                         &layer.macs, err));
+  NAS_TRY(neurons->count(name, options, inputs, kernel ? kernel * kernel : 1, out_channels,
+                         (int64_t)layer.shape.h * layer.shape.w, &layer.params, &layer.macs, err));
   NAS_TRY(neurons->check(name, &layer.attrs, s, label, err));
   return append(net, &layer, label, out, err);
 }

@@ -31,7 +31,8 @@ typedef struct nas_attrs {
   int32_t stride, pad, groups;
   bool bias;
   double rate; /* dropout probability */
-  /* Where a linear layer or convolution starts: 0 = the operation's own rule, 1 = all zero, 2 = weights 0, bias 1. */
+  /* Where a linear layer or convolution starts: 0 = the operation's own rule, 1 = all zero, 2 = weights 0, bias 1, 3 =
+   * weights by Glorot's uniform rule with tanh's gain 5/3, bias by the operation's own rule. */
   int32_t start;
   char options[256]; /* options of an operation or neuron as "key=value\n" lines */
 } nas_attrs;
@@ -99,8 +100,8 @@ typedef struct nas_net_neurons {
   const char *(*name)(const char *name);
   const char *(*nearest)(int i); /* the i-th name, or NULL after the last */
   /* Trainable numbers and MACs of `out` neurons over `in` numbers at each of `pixels` places. */
-  nas_status (*count)(const char *name, const char *options, int64_t in, int64_t out, int64_t pixels, int64_t *params,
-                      int64_t *macs, nas_err *err);
+  nas_status (*count)(const char *name, const char *options, int64_t in, int64_t taps, int64_t out, int64_t pixels,
+                      int64_t *params, int64_t *macs, nas_err *err);
   /* Whether a layer of such neurons can be built over an input of this shape (attrs: out, options, window); the error
    * names the layer. */
   nas_status (*check)(const char *name, const nas_attrs *attrs, nas_shape input, const char *label, nas_err *err);

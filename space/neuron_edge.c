@@ -96,10 +96,10 @@ typedef struct place {
   int64_t in, taps, out, pixels; /* taps: places that a patch has; `in` are the numbers of one */
 } place;
 
-static nas_status cost_of(const place *p, const char *type, const char *options, int64_t in, int64_t out, int64_t *cost,
-                          nas_err *err) {
+static nas_status cost_of(const place *p, const char *type, const char *options, int64_t in, int64_t taps, int64_t out,
+                          int64_t *cost, nas_err *err) {
   int64_t params, macs;
-  NAS_TRY(nas_net_known_neurons()->count(type, options, in, out, p->pixels, &params, &macs, err));
+  NAS_TRY(nas_net_known_neurons()->count(type, options, in * taps, taps, out, p->pixels, &params, &macs, err));
   *cost = p->match == NAS_MATCH_PARAMS ? params : macs;
   return NAS_OK;
 }
@@ -107,9 +107,9 @@ static nas_status cost_of(const place *p, const char *type, const char *options,
 /* The cost of [in -> r linear,] r -> h neurons, h -> out linear. */
 static nas_status cost_at(const place *p, int64_t r, int64_t h, int64_t *cost, nas_err *err) {
   int64_t before = 0, neurons, after;
-  if (r) NAS_TRY(cost_of(p, "linear", "", p->in, r, &before, err));
-  NAS_TRY(cost_of(p, p->word->type, p->word->options, (r ? r : p->in) * p->taps, h, &neurons, err));
-  NAS_TRY(cost_of(p, "linear", "", h, p->out, &after, err));
+  if (r) NAS_TRY(cost_of(p, "linear", "", p->in, 1, r, &before, err));
+  NAS_TRY(cost_of(p, p->word->type, p->word->options, r ? r : p->in, p->taps, h, &neurons, err));
+  NAS_TRY(cost_of(p, "linear", "", h, 1, p->out, &after, err));
   *cost = before + neurons + after;
   return NAS_OK;
 }
@@ -186,8 +186,8 @@ nas_status nas_neuron_edge(nas_net *net, int32_t in, const nas_neuron_word *word
              .out = out_channels,
              .pixels = conv ? (int64_t)s.h * s.w : 1};
   int64_t budget, direct;
-  NAS_TRY(cost_of(&p, "linear", "", p.in * p.taps, p.out, &budget, err));
-  NAS_TRY(cost_of(&p, word->type, word->options, p.in * p.taps, p.out, &direct, err));
+  NAS_TRY(cost_of(&p, "linear", "", p.in, p.taps, p.out, &budget, err));
+  NAS_TRY(cost_of(&p, word->type, word->options, p.in, p.taps, p.out, &direct, err));
   choice c = {0, p.out, direct};
   bool readout = miss(direct, budget) > 0.005;
   if (readout) NAS_TRY(choose(&p, budget, &c, err));

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,14 +48,22 @@ void nas_arena_give(void *memory, int64_t bytes) {
   free(other);
 }
 
+/* attrs.start of a linear layer or convolution, whose weights come first and its bias second. */
+static void begin_otherwise(const nas_attrs *a, nas_param_spec *specs, int32_t n) {
+  if (a->start == 1 || a->start == 2)
+    for (int32_t i = 0; i < n; i++) specs[i].init = i == 1 && a->start == 2 ? NAS_INIT_ONE : NAS_INIT_ZERO;
+  if (a->start != 3) return;
+  double taps = a->kernel_h ? (double)a->kernel_h * a->kernel_w : 1;
+  specs[0].bound = 5.0 / 3 * sqrt(6 / ((double)specs[0].count / a->out + a->out * taps));
+}
+
 static nas_status add_tensors(nas_model *m, nas_value v, nas_err *err) {
   const nas_node *node = &m->graph->nodes[v];
   nas_site site = nas_node_site(m->graph, v, 1, NAS_TRAIN);
   nas_param_spec specs[NAS_OP_PARAMS_MAX];
   memset(specs, 0, sizeof specs);
   int32_t n = node->op->params(&site, specs);
-  if (node->attrs.start)
-    for (int32_t i = 0; i < n; i++) specs[i].init = i == 1 && node->attrs.start == 2 ? NAS_INIT_ONE : NAS_INIT_ZERO;
+  begin_otherwise(&node->attrs, specs, n);
   m->first[v] = (int32_t)m->n_tensors;
   for (int32_t i = 0; i < n; i++) {
     nas_tensor_info *info = &m->tensors[m->n_tensors];
@@ -125,7 +134,11 @@ static double first_value(const nas_param_spec *spec, nas_rng rng, uint64_t firs
     case NAS_INIT_RAMP:
       return spec->count > 1 ? spec->centre + spec->bound * (2 * (double)i / (double)(spec->count - 1) - 1)
                              : spec->centre;
-    case NAS_INIT_SIGN: return nas_rng_unit(rng, index) < 0.5 ? -1 : 1;
+    case NAS_INIT_SIGN: return nas_rng_unit(rng, index) < spec->bound ? 1 : -1;
+    case NAS_INIT_ONE_OF:
+      return (int64_t)(nas_rng_unit(rng, first + (uint64_t)(i / spec->group)) * (double)spec->group) == i % spec->group
+                 ? spec->centre
+                 : 0;
     case NAS_INIT_LIST: return spec->list[i];
     case NAS_INIT_ZERO: break;
   }

@@ -73,13 +73,15 @@ nas_status nas_neuron_build(const nas_neuron_type *type, nas_graph *g, nas_value
   return status;
 }
 
-nas_status nas_neuron_count(const nas_neuron_type *type, const char *options, int64_t in, int64_t out, int64_t pixels,
-                            int64_t *params, int64_t *macs, nas_err *err) {
+nas_status nas_neuron_count(const nas_neuron_type *type, const char *options, int64_t in, int64_t taps, int64_t out,
+                            int64_t pixels, int64_t *params, int64_t *macs, nas_err *err) {
   void *values;
   nas_status status = read_options(type, options, type->name, &values, err);
   if (status == NAS_OK) {
     *params = type->params(in, out, values);
     *macs = type->macs(in, out, values) * pixels;
+    if (type->channel_params) *params += type->channel_params(in / taps, out, values);
+    if (type->channel_macs) *macs += type->channel_macs(in / taps, out, values) * pixels;
   }
   free(values);
   return status;
@@ -109,9 +111,9 @@ static const char *known_name(const char *name) {
 
 static const char *nth_name(int i) { return all[i] ? all[i]->name : NULL; }
 
-static nas_status count_by_name(const char *name, const char *options, int64_t in, int64_t out, int64_t pixels,
-                                int64_t *params, int64_t *macs, nas_err *err) {
-  return nas_neuron_count(nas_neuron_find(name), options, in, out, pixels, params, macs, err);
+static nas_status count_by_name(const char *name, const char *options, int64_t in, int64_t taps, int64_t out,
+                                int64_t pixels, int64_t *params, int64_t *macs, nas_err *err) {
+  return nas_neuron_count(nas_neuron_find(name), options, in, taps, out, pixels, params, macs, err);
 }
 
 static nas_status check_layer(const char *name, const nas_attrs *attrs, nas_shape input, const char *label,

@@ -27,6 +27,10 @@ typedef struct nas_neuron_type {
   int64_t (*params)(int64_t in, int64_t out, const void *options);
   /* Multiplications with parameters for one row of `in` numbers (one pixel of the output). */
   int64_t (*macs)(int64_t in, int64_t out, const void *options);
+  /* What a layer has besides for each of its `channels` inputs (in the dense form: numbers) whatever the patch is, and
+   * multiplies there for each pixel. NULL: nothing. */
+  int64_t (*channel_params)(int64_t channels, int64_t out, const void *options);
+  int64_t (*channel_macs)(int64_t channels, int64_t out, const void *options);
   /* Adds the expression for `out` neurons over the channels of every pixel of `input`; `label` begins the name of every
    * parameter. May be NULL for a type with the convolutional form only. */
   nas_status (*build)(nas_graph *g, nas_value input, int32_t out, const void *options, const char *label,
@@ -43,9 +47,10 @@ const nas_neuron_type *nas_neuron_find(const char *name);
  * convolutional otherwise (kernel_h, kernel_w, stride, pad). */
 nas_status nas_neuron_build(const nas_neuron_type *type, nas_graph *g, nas_value input, const nas_attrs *attrs,
                             const char *label, nas_value *value, nas_err *err);
-/* Trainable numbers and MACs (per image; out pixels given) of such a layer over `in` numbers. */
-nas_status nas_neuron_count(const nas_neuron_type *type, const char *options, int64_t in, int64_t out, int64_t pixels,
-                            int64_t *params, int64_t *macs, nas_err *err);
+/* Trainable numbers and MACs (per image; out pixels given) of such a layer over `in` numbers: `taps` places of a patch
+ * (1 in the dense form) times channels. */
+nas_status nas_neuron_count(const nas_neuron_type *type, const char *options, int64_t in, int64_t taps, int64_t out,
+                            int64_t pixels, int64_t *params, int64_t *macs, nas_err *err);
 
 /* Tells space/ the types, so that spaces can be made of them; once, before threads begin. */
 void nas_neurons_introduce(void);

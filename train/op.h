@@ -26,7 +26,8 @@ typedef enum nas_init {
   NAS_INIT_NORMAL,  /* of deviation bound around centre */
   NAS_INIT_VALUE,   /* centre */
   NAS_INIT_RAMP,    /* from centre - bound to centre + bound in even steps */
-  NAS_INIT_SIGN,    /* -1 or 1, evenly */
+  NAS_INIT_SIGN,    /* 1 with probability `bound`, else -1 */
+  NAS_INIT_ONE_OF,  /* of every `group` neighbours one, drawn evenly, is `centre`, the others 0 */
   NAS_INIT_LIST,    /* the numbers of `list` */
 } nas_init;
 
@@ -41,6 +42,7 @@ typedef struct nas_param_spec {
   double least;
   const double *list; /* `count` numbers that live as long as the program */
   int64_t only;       /* > 0: the numbers after the first `only` start at zero */
+  int64_t group;      /* of NAS_INIT_ONE_OF */
 } nas_param_spec;
 
 /* Everything a kernel may touch, resolved by the plan. Pointers are to the model's element type.

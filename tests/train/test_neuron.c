@@ -56,7 +56,7 @@ static void have_a_convolutional_form(void **state) {
     engine wide = engine_new(g, value, NAS_F64, (nas_plan_options){.batch = 2, .mode = NAS_TRAIN});
     engine fast = engine_new(g, value, NAS_F32, (nas_plan_options){.batch = 2, .mode = NAS_TRAIN});
     assert_ok(
-        nas_neuron_count(*type, (*type)->sample ? (*type)->sample : "", 27, 4, 20, &params, &macs, nas_test_err()));
+        nas_neuron_count(*type, (*type)->sample ? (*type)->sample : "", 27, 9, 4, 20, &params, &macs, nas_test_err()));
     if (nas_model_params(wide.model) - 3 * (80 + 1) != params)
       fail_msg("%s has %lld parameters but says %lld", (*type)->name,
                (long long)nas_model_params(wide.model) - 3 * (80 + 1), (long long)params);
@@ -76,7 +76,7 @@ static void have_the_parameters_and_bits_they_say(void **state) {
     int64_t params, macs;
     nas_graph *g = neuron_alone((*type)->name, 33, 9, &value);
     assert_ok(
-        nas_neuron_count(*type, (*type)->sample ? (*type)->sample : "", 33, 9, 1, &params, &macs, nas_test_err()));
+        nas_neuron_count(*type, (*type)->sample ? (*type)->sample : "", 33, 1, 9, 1, &params, &macs, nas_test_err()));
     engine fast = engine_new(g, value, NAS_F32, (nas_plan_options){.batch = 3, .mode = NAS_TRAIN});
     engine again = engine_new(g, value, NAS_F32, (nas_plan_options){.batch = 3, .mode = NAS_TRAIN});
     engine plain = engine_new(g, value, NAS_F64, (nas_plan_options){.batch = 3, .mode = NAS_TRAIN});
@@ -105,7 +105,32 @@ static int64_t counted_work(const nas_graph *g, int64_t pixels) {
   return sum;
 }
 
-/* What a type says it multiplies is what its operations do, under its defaults and other options. */
+/* A layer of 9 neurons over 33 numbers, or over 3x3 patches of 3 channels of 5x4 pixels. */
+static void check_counts(const nas_neuron_type *type, const char *options, bool conv) {
+  nas_attrs attrs = {.out = 9};
+  if (conv) attrs = (nas_attrs){.out = 9, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1};
+  int64_t params, macs, pixels = conv ? 20 : 1, head = conv ? 3 * (9 * 20 + 1) : 0;
+  nas_graph *g;
+  nas_value value;
+  nas_model *m;
+  snprintf(attrs.options, sizeof attrs.options, "%s", options);
+  assert_ok(nas_graph_new(conv ? (nas_shape){3, 5, 4} : (nas_shape){33, 1, 1}, &g, nas_test_err()));
+  assert_ok(nas_neuron_build(type, g, 0, &attrs, "n", &value, nas_test_err()));
+  if (conv) engine_close(g, value, 3);
+  else assert_ok(nas_graph_set_output(g, value, nas_test_err()));
+  assert_ok(nas_neuron_count(type, options, conv ? 27 : 33, conv ? 9 : 1, 9, pixels, &params, &macs, nas_test_err()));
+  if (counted_work(g, pixels) != macs)
+    fail_msg("%s with options '%s' says %lld MACs but its operations count %lld", type->name, options, (long long)macs,
+             (long long)counted_work(g, pixels));
+  assert_ok(nas_model_new(g, NAS_F32, &m, nas_test_err()));
+  if (nas_model_params(m) - head != params)
+    fail_msg("%s with options '%s' says %lld parameters but has %lld", type->name, options, (long long)params,
+             (long long)(nas_model_params(m) - head));
+  nas_model_free(m);
+  nas_graph_free(g);
+}
+
+/* What a type says it multiplies, and has, is what its operations do, under its defaults and other options. */
 static void have_the_work_they_say(void **state) {
   (void)state;
   static const struct {
@@ -121,6 +146,10 @@ static void have_the_work_they_say(void **state) {
               {"gini", "k=9\n"},
               {"quadratic", "form=quadralib\n"},
               {"selfonn", "order=6\n"},
+              {"selfonn", "super=yes\n"},
+              {"selfonn", "order=2\nsuper=yes\nshift-groups=3\n"},
+              {"selfonn", "super=yes\nshift-groups=0\n"},
+              {"sk", "groups=3\nnorm=no\n"},
               {"s-kan", "grid=3\ngrids=4\ndegree=2\n"},
               {"ltc", "unfolds=2\n"},
               {"lif", "input=poisson\nsteps=5\n"},
@@ -129,25 +158,9 @@ static void have_the_work_they_say(void **state) {
   while (nas_neurons()[types]) types++;
   for (size_t i = 0; i < types + n_more; i++) {
     const nas_neuron_type *type = i < types ? nas_neurons()[i] : nas_neuron_find(more[i - types].neuron);
-    bool dense = has_form(type, NAS_NEURON_DENSE);
-    nas_attrs attrs = {
-        .out = 9, .kernel_h = dense ? 0 : 3, .kernel_w = dense ? 0 : 3, .stride = 1, .pad = dense ? 0 : 1};
-    int64_t params, macs, in = dense ? 33 : 27, pixels = dense ? 1 : 20;
-    nas_graph *g;
-    nas_value value;
-    snprintf(attrs.options, sizeof attrs.options, "%s",
-             i >= types     ? more[i - types].options
-             : type->sample ? type->sample
-                            : "");
-    assert_ok(nas_graph_new(dense ? (nas_shape){33, 1, 1} : (nas_shape){3, 5, 4}, &g, nas_test_err()));
-    assert_ok(nas_neuron_build(type, g, 0, &attrs, "n", &value, nas_test_err()));
-    if (dense) assert_ok(nas_graph_set_output(g, value, nas_test_err()));
-    else engine_close(g, value, 3);
-    assert_ok(nas_neuron_count(type, attrs.options, in, 9, pixels, &params, &macs, nas_test_err()));
-    if (counted_work(g, pixels) != macs)
-      fail_msg("%s with options '%s' says %lld MACs but its operations count %lld", type->name, attrs.options,
-               (long long)macs, (long long)counted_work(g, pixels));
-    nas_graph_free(g);
+    const char *options = i >= types ? more[i - types].options : type->sample ? type->sample : "";
+    if (has_form(type, NAS_NEURON_DENSE) && !strstr(options, "super")) check_counts(type, options, false);
+    if (has_form(type, NAS_NEURON_CONV)) check_counts(type, options, true);
   }
 }
 
@@ -185,15 +198,17 @@ static void have_no_poles_in_their_exponents(void **state) {
     }
 }
 
-/* Super neurons: the same network with and without shifts, and the shifts' gradients. */
+/* Super neurons: the same network without shifts, with one for each channel and one for each connection, and the
+ * shifts' gradients. */
 static void move_their_inputs(void **state) {
   (void)state;
   nas_graph *g;
   nas_value value;
-  int64_t pixels[2];
-  for (int i = 0; i < 2; i++) {
+  int64_t pixels[3];
+  static const char *const options[] = {"", "super=yes\n", "super=yes\nshift-groups=0\n"};
+  for (int i = 0; i < 3; i++) {
     nas_attrs attrs = {.out = 2, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1};
-    snprintf(attrs.options, sizeof attrs.options, "super=%s\n", i ? "yes" : "no");
+    snprintf(attrs.options, sizeof attrs.options, "%s", options[i]);
     assert_ok(nas_graph_new((nas_shape){3, 5, 4}, &g, nas_test_err()));
     assert_ok(nas_neuron_build(nas_neuron_find("selfonn"), g, 0, &attrs, "n", &value, nas_test_err()));
     value = engine_close(g, value, 2);
@@ -204,6 +219,7 @@ static void move_their_inputs(void **state) {
     nas_graph_free(g);
   }
   assert_int_equal(pixels[1] - pixels[0], 6);
+  assert_int_equal(pixels[2] - pixels[0], 12);
 }
 
 /* Parameters a hundred times as large as they begin give numbers, forwards and backwards, under these options. */
@@ -299,6 +315,8 @@ static void refuse_what_they_cannot_be(void **state) {
               {"pade", "kind=z\n", "kind"},
               {"selfonn", "super=yes\n", "dense form"},
               {"selfonn", "order=17\n", "order"},
+              {"smartmixed", "fix-after=-1\n", "fix-after"},
+              {"s-kan", "pruned-after=-1\n", "pruned-after"},
               {"kan-rbf", "grids=1\n", "grids"},
               {"kan-rbf", "low=1\nhigh=1\n", "low must be below high"},
               {"kan-chebyshev", "degree=0\n", "degree"},

@@ -43,10 +43,11 @@ const nas_neuron_type nas_neuron_gini = {
     .formula = "y_jk = (sum_i w_ji x_i^p_k / sum_i w_ji x_i^q_k)^(1 / (p_k - q_k))",
     .count = "in ceil(out/k) + 2 k",
     .work = "2 in k ceil(out/k)",
-    .start = "w uniform in [0.5, 1.5], exponents evenly spread",
+    .start = "w uniform in [0.5, 1.5], p evenly from -0.75 to 3.25, q from -1.5 to 1.5 (k = 1: 1.25 and 0)",
     .limits = "w at least 1e-6; inputs are made positive by softplus",
     .stability =
-        "sums of powers are taken by their logarithms; equal exponents of a Gini mean give its limit, not a pole",
+        "sums of powers are taken by their logarithms; equal exponents give their limit, not a pole; between the "
+        "least and the largest positive input",
     .options = options,
     .options_size = sizeof(gini_options),
     .params = params,

@@ -41,7 +41,10 @@ const nas_neuron_type nas_neuron_kan_bspline = {
         "cells of [low, high] and k more on either side",
     .count = "out in (G + k + 2)",
     .work = "out in (k + 3): splines that are not zero, scale, base",
-    .start = "base_w, spline_scale uniform in +-1/sqrt(in), spline_w uniform in +-0.05/G",
+    .start =
+        "base_w, spline_scale uniform in +-1/sqrt(in), spline_w uniform in +-0.05/G (efficient-kan draws the values of "
+        "the "
+        "splines at the knots so, and solves for spline_w)",
     .limits = "none",
     .stability = "splines lie in [0, 1] and are 0 outside of the grid, where only the SiLU is left",
     .options = options,

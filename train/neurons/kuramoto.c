@@ -81,16 +81,21 @@ static nas_status build_conv(nas_graph *g, nas_value input, const nas_attrs *att
 
 const nas_neuron_type nas_neuron_kuramoto = {
     .name = "kuramoto",
-    .version = 1,
+    .version = 2,
     .summary = "oscillators on spheres that couple and follow a stimulus for T steps, read out by lengths (AKOrN)",
     .citation = "T. Miyato et al., Artificial Kuramoto oscillatory neurons, arXiv:2410.13821",
     .formula =
         "c = GroupNorm(Wc x + bc); T times: x <- normalise(x + gamma (Omega x + Proj_x(c + J x + jb))); y_k = |U_k x + "
         "u_k| + b_k",
-    .count = "C (in + 1) + 2 C + C (C kernel^2 + 1) + C + out N (C + 1) + out",
-    .work = "C in + C + T C (C kernel^2 + 1) + out N (C + 1)",
+    .count =
+        "C (in + 1) + 2 C (norm) + C (C kernel^2 + 1) + C (omega: pair; global: 2) + out N (C + 1) + out, gamma "
+        "trained + "
+        "1; C channels of the oscillators, N the readout",
+    .work = "C in + C (norm) + T C (C kernel^2 + 1) + out N (C + 1)",
     .start =
-        "weights as linear layers, omega uniform in +-0.1, gamma = 1; phases: counter-based normal noise, the same at "
+        "weights as linear layers, both numbers of omega 0.1/sqrt(2), norms 1 and 0, gamma as given; phases: "
+        "counter-based "
+        "normal noise, the same at "
         "every evaluation",
     .limits = "states on spheres of n numbers; gamma is not trained unless asked",
     .stability = "states have length 1; probe: energy of each step",

@@ -43,10 +43,9 @@ const nas_neuron_type nas_neuron_lehmer = {
     .formula = "y_jk = sum_i w_ji x_i^p_k / sum_i w_ji x_i^(p_k - 1)",
     .count = "in ceil(out/k) + k",
     .work = "2 in k ceil(out/k)",
-    .start = "w uniform in [0.5, 1.5], exponents evenly spread",
+    .start = "w uniform in [0.5, 1.5], exponents evenly from -0.75 to 3.25 (k = 1: 1.25)",
     .limits = "w at least 1e-6; inputs are made positive by softplus",
-    .stability =
-        "sums of powers are taken by their logarithms; equal exponents of a Gini mean give its limit, not a pole",
+    .stability = "sums of powers are taken by their logarithms; between the least and the largest positive input",
     .options = options,
     .options_size = sizeof(lehmer_options),
     .params = params,

@@ -28,7 +28,7 @@ static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *
 
 const nas_neuron_type nas_neuron_ltc = {
     .name = "ltc",
-    .version = 1,
+    .version = 2,
     .summary = "liquid time-constant cells, fully connected, one unit of time from rest at 0",
     .citation = "R. Hasani et al., Liquid time-constant networks, arXiv:2006.04439",
     .formula =
@@ -36,7 +36,9 @@ const nas_neuron_type nas_neuron_ltc = {
         "+ s_u) / (C + gleak + sum a + s + 1e-8), C = unfolds cm, s the same sums of the inputs",
     .count = "3 out + 4 out (in + out)",
     .work = "3 out (in + unfolds out)",
-    .start = "gleak, w in [0.001, 1], vleak +-0.2, cm [0.4, 0.6], sigma [3, 8], mu [0.3, 0.8], erev +-1",
+    .start =
+        "as the fully connected cell of the authors' ncps: gleak, w uniform in [0.001, 1], vleak [-0.2, 0.2], cm [0.4, "
+        "0.6], sigma [3, 8], mu [0.3, 0.8]; erev 1 with probability 2/3, else -1",
     .limits = "w, sw, cm, gleak never below 0",
     .stability = "potentials stay between the reversal potentials and rest",
     .options = options,

@@ -40,7 +40,9 @@ const nas_neuron_type nas_neuron_pade = {
         "+ |sum q_l|; s: y = (Q_n P_m + Q_n-1 P_m-1) / (Q_n^2 + Q_n-1^2), P_m = w0 + sum p_k, Q_n = 1 + sum q_l",
     .count = "out (1 + in (m + n))",
     .work = "out in (m + n)",
-    .start = "w0 uniform in +-1/sqrt(in), wm_1 uniform in +-sqrt(3/in), all else 0",
+    .start =
+        "w0 uniform in +-1/sqrt(in), wm_1 in +-sqrt(3/in) (He's rule of gain 1, which the authors' code applies to the "
+        "other side of their dense layer), all else 0",
     .limits = "none",
     .stability =
         "denominators of a and b are at least 1; that of s vanishes only where Q_n and Q_n-1 do together; probe: "

@@ -33,16 +33,16 @@ static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *
 
 const nas_neuron_type nas_neuron_pau = {
     .name = "pau",
-    .version = 2,
+    .version = 3,
     .summary = "a linear neuron and a trained rational activation that the layer shares",
     .citation = "A. Molina, P. Schramowski, K. Kersting, Pade activation units, arXiv:1907.06732",
     .formula = "y = P(W x + b) / Q(W x + b), P = sum a_k z^k; A: Q = 1 + sum |b_k z^k|; B: Q = 1 + |sum b_k z^k|",
     .count = "out (in + 1) + m + 1 + n",
     .work = "out in",
     .start =
-        "W as a linear layer; degrees 5 and 4 near leaky ReLU 0.01 on [-3, 3] (version A: the published numbers), "
-        "other "
-        "degrees the identity",
+        "W, b as a linear layer; degrees 5 and 4 near leaky ReLU 0.01 on [-3, 3], the published numbers of version A "
+        "or B; "
+        "other degrees the identity",
     .limits = "none",
     .stability = "denominators are at least 1",
     .options = options,

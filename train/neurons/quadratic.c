@@ -39,8 +39,15 @@ static int64_t params(int64_t in, int64_t out, const void *values) {
 }
 
 static int64_t macs(int64_t in, int64_t out, const void *values) {
+  (void)values;
+  return 3 * out * in + out;
+}
+
+/* The squares. */
+static int64_t channel_macs(int64_t channels, int64_t out, const void *values) {
   const quadratic_options *o = values;
-  return 3 * out * in + out + (o->form[0] == 'f' ? in : 0);
+  (void)out;
+  return o->form[0] == 'f' ? channels : 0;
 }
 
 static nas_status build(nas_graph *g, nas_value input, int32_t out, const void *values, const char *label,
@@ -61,10 +68,11 @@ const nas_neuron_type nas_neuron_quadratic = {
     .summary = "a product of two linear neurons plus a linear neuron of the squares",
     .citation =
         "F. Fan, W. Cong, G. Wang, A new type of neurons for machine learning, arXiv:1704.08362; C. Xu et al., "
-        "QuadraLib, arXiv:2204.01701",
+        "QuadraLib, arXiv:2204.01701; start of fan: F. Fan et al., On expressivity and trainability of quadratic "
+        "networks, arXiv:2110.06081",
     .formula = "fan: y = (Wr x + br) (Wg x + bg) + Wb (x x) + c; quadralib: y = (Wa x + ba) (Wb x + bb) + Wc x + bc",
     .count = "3 out (in + 1)",
-    .work = "3 out in + out, fan: + in",
+    .work = "3 out in + out, fan: + 1 for each input channel",
     .start =
         "fan: Wr, br as linear, Wg = 0, bg = 1, Wb = 0, c = 0, so that it begins as a linear neuron; quadralib: all as "
         "linear",
@@ -74,6 +82,7 @@ const nas_neuron_type nas_neuron_quadratic = {
     .options_size = sizeof(quadratic_options),
     .params = params,
     .macs = macs,
+    .channel_macs = channel_macs,
     .build = build,
     .build_conv = build_conv,
 };

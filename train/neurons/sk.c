@@ -2,12 +2,13 @@
 #include "train/neuron.h"
 
 typedef struct sk_options {
-  int64_t hidden;
+  int64_t hidden, groups;
   bool norm;
 } sk_options;
 
 static const nas_option options[] = {
     NAS_OPT_INT(sk_options, hidden, "hidden", "0", 0, 1e6, "width of the attention's middle; 0: max(out / 16, 32)"),
+    NAS_OPT_INT(sk_options, groups, "groups", "1", 1, 1e6, "groups of both convolutions (the article: 32)"),
     NAS_OPT_FLAG(sk_options, norm, "norm", "yes", "batch norm after the convolutions and in the attention"),
     NAS_OPT_END};
 
@@ -34,23 +35,23 @@ static nas_status attend(nas_graph *g, const nas_value *branches, int32_t out, c
 
 static int64_t params(int64_t in, int64_t out, const void *values) {
   const sk_options *o = values;
-  return 2 * out * in + 3 * out * hidden(out, o) + (o->norm ? 4 * out + 2 * hidden(out, o) : 0);
+  return 2 * out * in / o->groups + 3 * out * hidden(out, o) + (o->norm ? 4 * out + 2 * hidden(out, o) : 0);
 }
 
 static int64_t macs(int64_t in, int64_t out, const void *values) {
-  (void)values;
-  return 2 * out * in + 2 * out;
+  const sk_options *o = values;
+  return 2 * out * in / o->groups + 2 * out;
 }
 
 static nas_status build_conv(nas_graph *g, nas_value input, const nas_attrs *attrs, const void *values,
                              const char *label, nas_value *value, nas_err *err) {
   const sk_options *o = values;
-  nas_attrs a = *attrs, point = {.out = attrs->out, .kernel_h = 1, .kernel_w = 1, .stride = 1, .groups = 1};
+  nas_attrs a = *attrs, point = {.out = attrs->out, .kernel_h = 1, .kernel_w = 1, .stride = 1};
   nas_value all[3], wide;
   if (attrs->kernel_h % 2 == 0 || attrs->kernel_w % 2 == 0 || attrs->kernel_h != attrs->kernel_w)
     return nas_fail(err, NAS_E_BAD_INPUT, label, "a %dx%d kernel; sk takes a square one of an odd side",
                     attrs->kernel_h, attrs->kernel_w);
-  a.groups = 1;
+  a.groups = point.groups = (int32_t)o->groups;
   a.bias = false;
   a.options[0] = 0;
   NAS_TRY(nas_neuron_op(g, "conv2d", &input, 1, &a, label, "k1", &all[0], err));
@@ -73,8 +74,8 @@ const nas_neuron_type nas_neuron_sk = {
     .formula =
         "U_m = relu(BN(conv_m x)), conv_2 dilated by 2; a = softmax_m(Ws relu(BN(Wr mean(U_1 + U_2)))); y = a_1 U_1 + "
         "a_2 U_2",
-    .count = "2 out in + 3 out d, with norm + 4 out + 2 d (in = C k^2)",
-    .work = "2 out in + 2 out (the attention, 3 out d once an image, is left out)",
+    .count = "2 out in / groups + 3 out d, with norm + 4 out + 2 d (in = C k^2, d the width `hidden`)",
+    .work = "2 out in / groups + 2 out (the attention, 3 out d once an image, is left out)",
     .start = "convolutions and linear layers by their own rules",
     .limits = "none",
     .stability = "a weighted mean of its branches",

@@ -260,8 +260,8 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   double bound = 1 / sqrt((double)fan);
   out[COUPLING] = (nas_param_spec){.name = "J", .count = c * fan, .init = NAS_INIT_UNIFORM, .bound = bound};
   out[COUPLING_BIAS] = (nas_param_spec){.name = "jb", .count = c, .init = NAS_INIT_UNIFORM, .bound = bound};
-  out[OMEGA] =
-      (nas_param_spec){.name = "omg", .count = o.omega[0] == 'p' ? c : 2, .init = NAS_INIT_UNIFORM, .bound = 0.1};
+  out[OMEGA] = (nas_param_spec){
+      .name = "omg", .count = o.omega[0] == 'p' ? c : 2, .init = NAS_INIT_VALUE, .centre = 0.1 / sqrt(2)};
   out[GAMMA] = (nas_param_spec){
       .name = "gamma", .count = 1, .init = NAS_INIT_VALUE, .centre = o.gamma, .running = !o.train_gamma};
   return 4;
@@ -299,7 +299,7 @@ static const char *const samples[] = {"n=2\n", "n=4\nsteps=2\nkernel=3\ntrain-ga
 
 const nas_op nas_op_kuramoto = {
     .name = "kuramoto",
-    .version = 1,
+    .version = 2,
     .summary = "oscillators on spheres, coupled and driven by a stimulus for a few steps",
     .citation = "T. Miyato et al., Artificial Kuramoto oscillatory neurons, arXiv:2410.13821",
     .attributes = "options",

@@ -195,11 +195,11 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   out[RECURRENT + WEIGHT] = between("w", inner, 0.001, 1, true);
   out[RECURRENT + SIGMA] = between("sigma", inner, 3, 8, false);
   out[RECURRENT + MU] = between("mu", inner, 0.3, 0.8, false);
-  out[RECURRENT + REVERSAL] = (nas_param_spec){.name = "erev", .count = inner, .init = NAS_INIT_SIGN};
+  out[RECURRENT + REVERSAL] = (nas_param_spec){.name = "erev", .count = inner, .init = NAS_INIT_SIGN, .bound = 2.0 / 3};
   out[SENSORY + WEIGHT] = between("sw", outer, 0.001, 1, true);
   out[SENSORY + SIGMA] = between("ssigma", outer, 3, 8, false);
   out[SENSORY + MU] = between("smu", outer, 0.3, 0.8, false);
-  out[SENSORY + REVERSAL] = (nas_param_spec){.name = "serev", .count = outer, .init = NAS_INIT_SIGN};
+  out[SENSORY + REVERSAL] = (nas_param_spec){.name = "serev", .count = outer, .init = NAS_INIT_SIGN, .bound = 2.0 / 3};
   return SLOTS;
 }
 
@@ -356,7 +356,7 @@ static const char *const samples[] = {"", "unfolds=2\n", NULL};
 
 const nas_op nas_op_ltc = {
     .name = "ltc",
-    .version = 1,
+    .version = 2,
     .summary = "liquid time-constant cells, fully connected, one unit of time of the fused solver",
     .citation = "R. Hasani et al., Liquid time-constant networks, arXiv:2006.04439",
     .attributes = "out options",

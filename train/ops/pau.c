@@ -84,13 +84,15 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
   return nas_infer_same(site, label, out, err);
 }
 
-/* Numerator, then denominator. Degrees 5 and 4: leaky ReLU (0.01) on [-3, 3] as its authors' code starts version A, and
- * the least-squares fit of version B; other degrees begin as the identity. */
+/* Numerator, then denominator. Degrees 5 and 4: leaky ReLU (0.01) on [-3, 3] as its authors' code starts versions A
+ * and B; other degrees begin as the identity. */
 static const double *start_of(const pau_options *o) {
   static const double leaky[2][2 * DEGREE_MAX + 1] = {
       {0.029792778657264946, 0.6183735264987601, 2.323309062531321, 3.051936237265109, 1.4854203263828845,
-       0.2510244961111299, 0, 0, 0, -1.1419548357285474, 4.393159974992486, 0.8714712309957245, 0.34720834817278},
-      {0.0335826, 0.505, 1.65131, 2.00452, 0.927936, 0.151537, 0, 0, 0, 0, 3.96934, 0, 0.300074}};
+       0.2510244961111299, 0, 0, 0, -1.1419548357285474, 4.393159974992486, 0.8714712309957245, 0.34719662339598834},
+      {0.03355815890668059, 0.5049940948281444, 1.6534163637528791, 2.0099850112036783, 0.9318900490866645,
+       0.1524224383838956, 0, 0, 0, -5.748546580824416e-05, 3.9802477853818083, -4.2529808614931225e-05,
+       0.3018338162009311}};
   static const double identity[2 * DEGREE_MAX + 1] = {0, 1};
   return o->m == 5 && o->n == 4 ? leaky[o->version[0] == 'B'] : identity;
 }
@@ -112,7 +114,7 @@ static const char *const samples[] = {"", "version=B\n", "version=A\nm=3\nn=2\n"
 
 const nas_op nas_op_pau = {
     .name = "pau",
-    .version = 2,
+    .version = 3,
     .summary = "the quotient of two polynomials of each element, whose coefficients the layer shares",
     .citation = "A. Molina, P. Schramowski, K. Kersting, Pade activation units, arXiv:1907.06732",
     .attributes = "options",

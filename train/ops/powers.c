@@ -1,6 +1,8 @@
 #ifdef REAL
 static void FN(forward)(const nas_call *c) {
-  int64_t rows = nas_site_rows(&c->site, 0), in = c->site.in[0].c, order = c->site.attrs.groups;
+  /* A run of channels is like a row of its own. */
+  int64_t runs = c->site.attrs.out ? c->site.attrs.out : 1, rows = nas_site_rows(&c->site, 0) * runs;
+  int64_t in = c->site.in[0].c / runs, order = c->site.attrs.groups;
   const REAL *x = c->x[0];
   REAL *y = c->y;
   for (int64_t r = 0; r < rows; r++)
@@ -11,7 +13,9 @@ static void FN(forward)(const nas_call *c) {
 }
 
 static void FN(backward)(const nas_call *c) {
-  int64_t rows = nas_site_rows(&c->site, 0), in = c->site.in[0].c, order = c->site.attrs.groups;
+  /* A run of channels is like a row of its own. */
+  int64_t runs = c->site.attrs.out ? c->site.attrs.out : 1, rows = nas_site_rows(&c->site, 0) * runs;
+  int64_t in = c->site.in[0].c / runs, order = c->site.attrs.groups;
   const REAL *x = c->x[0], *dy = c->dy, *dplus = c->dplus[0];
   REAL *dx = c->dx[0];
   for (int64_t r = 0; dx && r < rows; r++)
@@ -31,6 +35,9 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
   int64_t channels = (int64_t)site->in[0].c * site->attrs.groups;
   if (site->attrs.groups < 1 || channels > INT32_MAX)
     return nas_fail(err, NAS_E_OUT_OF_RANGE, label, "%d powers; there must be at least 1", site->attrs.groups);
+  if (site->attrs.out < 0 || (site->attrs.out && site->in[0].c % site->attrs.out))
+    return nas_fail(err, NAS_E_BAD_INPUT, label, "%d runs of channels out of %d; the first must divide the second",
+                    site->attrs.out, site->in[0].c);
   *out = (nas_shape){(int32_t)channels, site->in[0].h, site->in[0].w};
   return NAS_OK;
 }
@@ -40,9 +47,11 @@ static int64_t macs(const nas_site *site) { return (site->attrs.groups - 1) * na
 const nas_op nas_op_powers = {
     .name = "powers",
     .version = 1,
-    .summary = "its input, the squares, the cubes ... up to power `groups`, one after the other as channels",
+    .summary =
+        "its input, the squares, the cubes ... up to power `groups`, one after the other as channels; in each of "
+        "`out` runs of channels",
     .citation = "S. Kiranyaz et al., Self-organized operational neural networks, Neural Networks 140, 2021",
-    .attributes = "groups",
+    .attributes = "groups out",
     .min_inputs = 1,
     .max_inputs = 1,
     .traits = NAS_OP_KEEPS_ZERO,

@@ -1,13 +1,13 @@
 #ifdef REAL
 /* Softmax of the noisy choice of one neuron; drawn noise is the same in all rows. */
 static void FN(shares)(const nas_call *c, const mixed_options *o, int64_t row, int64_t k, double *p) {
-  const REAL *logits = (const REAL *)c->param[0] + k * POOL;
+  const REAL *logits = (const REAL *)c->param[LOGITS] + k * POOL;
   nas_rng rng = nas_rng_make(c->seed, (uint32_t)c->step, NAS_STREAM_NOISE);
   double top = -INFINITY, sum = 0;
   for (int64_t a = 0; a < POOL; a++) {
     double noise = 0;
     if (given(c)) noise = (double)((const REAL *)c->x[1])[(row * c->site.in[0].c + k) * POOL + a];
-    else if (o->noise && c->site.mode == NAS_TRAIN)
+    else if (o->noise && c->site.mode == NAS_TRAIN && !fixed(o))
       noise = gumbel(nas_rng_unit(rng, c->label_hash + (uint64_t)(k * POOL + a)));
     p[a] = ((double)logits[a] + noise) / o->tau;
     top = fmax(top, p[a]);
@@ -17,15 +17,38 @@ static void FN(shares)(const nas_call *c, const mixed_options *o, int64_t row, i
 }
 
 static void FN(weights)(const nas_call *c, const mixed_options *o, int64_t row, int64_t k, double *p, double *w) {
+  int64_t chosen = o->fix_after ? (int64_t)((const REAL *)c->param[CHOICE])[k] : 0;
   FN(shares)(c, o, row, k, p);
   memcpy(w, p, POOL * sizeof *w);
   if (!soft(o) || c->site.mode == NAS_EVAL) harden(w);
+  for (int64_t a = 0; chosen && a < POOL; a++) w[a] = a + 1 == chosen ? 1 : 0;
+}
+
+/* Phase 2 begins: what weighs most in each neuron, 1 for the first, stays chosen from here on. */
+static void FN(fix)(const nas_call *c) {
+  const mixed_options *o = c->prepared;
+  if (!o->fix_after || c->site.mode != NAS_TRAIN || c->step < (uint64_t)o->fix_after) return;
+  REAL *choice = c->param[CHOICE];
+  for (int64_t k = 0; k < c->site.out.c && choice[k] == 0; k++) {
+    const REAL *logits = (const REAL *)c->param[LOGITS] + k * POOL;
+    int64_t best = 0;
+    for (int64_t a = 1; a < POOL; a++)
+      if (logits[a] > logits[best]) best = a;
+    choice[k] = (REAL)(best + 1);
+  }
+}
+
+/* Whether the choice of the call is no longer trained. */
+static bool FN(settled)(const nas_call *c) {
+  const mixed_options *o = c->prepared;
+  return fixed(o) || (o->fix_after && ((const REAL *)c->param[CHOICE])[0] != 0);
 }
 
 static void FN(forward)(const nas_call *c) {
   const mixed_options *o = c->prepared;
   int64_t rows = nas_site_rows(&c->site, 0), channels = c->site.out.c;
   double p[POOL], w[POOL], slope;
+  FN(fix)(c);
   for (int64_t k = 0; k < channels; k++)
     for (int64_t r = 0; r < rows; r++) {
       double x = (double)((const REAL *)c->x[0])[r * channels + k], sum = 0;
@@ -55,7 +78,7 @@ static void FN(backward)(const nas_call *c) {
       }
       if (clamped(y) != y) g = 0;
       for (int64_t a = 0; a < POOL; a++) {
-        double by = o->phase[0] == 'f' ? 0 : g / o->tau * p[a] * (v[a] - mean);
+        double by = FN(settled)(c) ? 0 : g / o->tau * p[a] * (v[a] - mean);
         sum[a] += by;
         by_noise[at * POOL + a] = by;
       }
@@ -83,23 +106,28 @@ static int64_t FN(probe)(const nas_call *c, const char *name, double *out) {
 #include "train/kernels/kernels.h"
 #include "train/op.h"
 
-enum { POOL = NAS_MIXED_POOL };
+enum { POOL = NAS_MIXED_POOL, LOGITS = 0, CHOICE };
 
 typedef struct mixed_options {
   char phase[8];
   double tau;
   bool noise;
+  int64_t fix_after;
 } mixed_options;
 
 static const nas_option options[] = {
     NAS_OPT_CHOICE(mixed_options, phase, "phase", "soft", "soft|hard|fixed",
                    "a mixture; the likeliest, with the mixture's gradient; the likeliest, choice no longer trained"),
     NAS_OPT_REAL(mixed_options, tau, "tau", "0.3", 1e-3, 1e3, "temperature of the choice"),
-    NAS_OPT_FLAG(mixed_options, noise, "noise", "yes", "Gumbel noise on the choice in training"), NAS_OPT_END};
+    NAS_OPT_FLAG(mixed_options, noise, "noise", "yes", "Gumbel noise on the choice in training, while it is trained"),
+    NAS_OPT_INT(mixed_options, fix_after, "fix-after", "0", 0, 1e9,
+                "training steps before the choice is fixed; 0: never"),
+    NAS_OPT_END};
 
 /* The noise is the second input. */
 static bool given(const nas_call *c) { return c->site.n_in == 2; }
 static bool soft(const mixed_options *o) { return o->phase[0] == 's'; }
+static bool fixed(const mixed_options *o) { return o->phase[0] == 'f'; }
 static double clamped(double y) { return fmax(-10, fmin(10, y)); }
 static double gumbel(double unit) { return -log(-log(fmax(unit, 1e-300)) + 1e-300); }
 
@@ -149,9 +177,15 @@ static nas_status infer(const nas_site *site, const char *label, nas_shape *out,
 }
 
 static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX]) {
-  out[0] =
-      (nas_param_spec){.name = "logits", .count = (int64_t)site->in[0].c * POOL, .init = NAS_INIT_NORMAL, .bound = 0.1};
-  return 1;
+  mixed_options o;
+  if (nas_op_options(site, options, &o, "smartmixed", NULL, NULL) != NAS_OK) return 0;
+  out[LOGITS] = (nas_param_spec){.name = "logits",
+                                 .count = (int64_t)site->in[0].c * POOL,
+                                 .init = NAS_INIT_ONE_OF,
+                                 .centre = 0.001,
+                                 .group = POOL};
+  out[CHOICE] = (nas_param_spec){.name = "choice", .count = site->in[0].c, .init = NAS_INIT_ZERO, .running = true};
+  return o.fix_after ? 2 : 1;
 }
 
 static nas_status prepare(nas_call *c, nas_err *err) {
@@ -193,6 +227,7 @@ static void forward_fast(const nas_call *c) {
     forward_f32(c);
     return;
   }
+  fix_f32(c);
   nas_mixed m = described(c, c->scratch);
   nas_kernels()->mixed(&m);
 }
@@ -214,8 +249,7 @@ static void backward_fast(const nas_call *c) {
     weights_f32(c, o, 0, k, p, w);
     for (int64_t a = 0; a < POOL; a++) mean += p[a] * by[a * channels + k];
     for (int64_t a = 0; a < POOL; a++)
-      ((float *)c->grad[0])[k * POOL + a] =
-          o->phase[0] == 'f' ? 0 : (float)(p[a] / o->tau * (by[a * channels + k] - mean));
+      ((float *)c->grad[0])[k * POOL + a] = settled_f32(c) ? 0 : (float)(p[a] / o->tau * (by[a * channels + k] - mean));
   }
 }
 
@@ -225,13 +259,13 @@ static const nas_kernel fast = {.prepare = prepare_fast,
                                 .backward = backward_fast,
                                 .reads = NAS_READS_X};
 
-static const char *const samples[] = {"", "tau=1.5\nnoise=no\n", NULL};
+static const char *const samples[] = {"", "tau=1.5\nnoise=no\n", "fix-after=9\n", NULL};
 
 const nas_op nas_op_smartmixed = {
     .name = "smartmixed",
-    .version = 1,
+    .version = 2,
     .summary = "each neuron chooses one of six activations by trained, noisy weights",
-    .citation = "SmartMixed, arXiv:2510.22450",
+    .citation = "A. Omidvar, SmartMixed, arXiv:2510.22450",
     .attributes = "options",
     .min_inputs = 1,
     .max_inputs = 2,
