@@ -2,6 +2,7 @@
  * conv_fan.c, weighted_sum.c): against the plain kernels, over odd shapes. The ReLU stands on the image only, because
  * behind a norm two roundings may disagree on the sign of a number near zero. */
 #include "engine_check.h"
+#include "train/direct_fan.h"
 #include "train/direct_pack.h"
 #include "train/plan_internal.h"
 
@@ -122,6 +123,45 @@ static void halving_convolutions_equal_the_plain_kernels(void **state) {
   compare_halving((nas_shape){16, 34, 30}, 32, 2);
 }
 
+/* Whether the plan has a fan of so many branches through our own kernels. */
+static bool has_direct_fan(const nas_plan *p, int32_t branches) {
+  for (int32_t i = 0; i < p->n_steps; i++)
+    if (p->steps[i].kernel == &nas_direct_fan && p->steps[i].call.n_branches == branches) return true;
+  return false;
+}
+
+/* One fan of 3x3 convolutions of the image, whose gradient adds to that of a skip connection; the classifier looks at
+ * every pixel, so that no two gradients are alike. */
+static void compare_fan(int32_t channels, int32_t size, int32_t batch, int32_t branches, bool relu) {
+  nas_graph *g;
+  nas_value terms[4], out;
+  char what[80], label[8];
+  snprintf(what, sizeof what, "fan of %d, %d channels, %dx%d, batch %d", branches, channels, size, size, batch);
+  assert_ok(nas_graph_new((nas_shape){channels, size, size}, &g, nas_test_err()));
+  terms[0] = nas_graph_input(g);
+  for (int32_t i = 1; i <= branches; i++) {
+    snprintf(label, sizeof label, "b%d", i);
+    terms[i] = branch(g, terms[0], relu, 3, label);
+  }
+  out = engine_close(g, sum(g, terms, branches + 1), 3);
+  engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch});
+  assert_true(!nas_kernels()->direct || has_direct_fan(e.plan, branches));
+  engine_free(&e);
+  check_and_free(g, out, batch, BOUND, what);
+}
+
+/* The shapes of NAS-Bench-201 networks on 28x28 and on 32x32 images, where Winograd's filtering runs, and 64 channels
+ * at other sizes, over one to three branches and more than one tile. */
+static void fans_of_networks_equal_the_plain_kernels(void **state) {
+  (void)state;
+  static const int32_t shapes[][3] = {{8, 28, 4},  {16, 14, 6}, {32, 7, 11}, {16, 32, 2},
+                                      {32, 16, 2}, {64, 8, 5},  {64, 14, 2}, {64, 4, 3}};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    for (int32_t branches = 1; branches <= 3; branches++)
+      compare_fan(shapes[i][0], shapes[i][1], shapes[i][2], branches, branches != 2);
+  compare_fan(64, 28, 1, 1, true);
+}
+
 /* Weights come back from the packed order as they went in. */
 static void packing_is_undone_by_unpacking(void **state) {
   (void)state;
@@ -166,4 +206,5 @@ static void folded_branches_take_no_memory(void **state) {
 
 NAS_SUITE(Fan, NAS_CASE(equals_the_plain_kernels_on_odd_channels), NAS_CASE(equals_the_plain_kernels_on_odd_sizes),
           NAS_CASE(rows_of_several_images_are_walked_together), NAS_CASE(halving_convolutions_equal_the_plain_kernels),
-          NAS_CASE(packing_is_undone_by_unpacking), NAS_CASE(folded_branches_take_no_memory))
+          NAS_CASE(fans_of_networks_equal_the_plain_kernels), NAS_CASE(packing_is_undone_by_unpacking),
+          NAS_CASE(folded_branches_take_no_memory))

@@ -10,10 +10,10 @@
 
 /* Largest difference, relative to the largest number: some 9 channels products of f32 and three transforms. */
 static const double BOUND = 3e-6;
-enum { BATCH = 3, SOURCES = 3, VECTORS = NAS_WINOGRAD_VECTORS };
+enum { IMAGES = 3, SOURCES = 3, VECTORS = NAS_WINOGRAD_VECTORS };
 
 typedef struct problem {
-  int64_t ins, outs, height, width, pad;
+  int64_t ins, outs, images, height, width, pad;
   nas_winograd_grid grid;
   float *x[SOURCES], *w[SOURCES], *y, *plus, *mask; /* x: bordered; w: [outs][ins][3][3] */
 } problem;
@@ -27,10 +27,10 @@ static float *numbers(int64_t n, uint32_t trial) {
 
 static float *bordered(const problem *p, int64_t channels, uint32_t trial) {
   const nas_winograd_grid *g = &p->grid;
-  float *plain = numbers(BATCH * p->height * p->width * channels, trial);
-  float *to = calloc((size_t)(BATCH * g->image * channels), sizeof *to);
+  float *plain = numbers(p->images * p->height * p->width * channels, trial);
+  float *to = calloc((size_t)(p->images * g->image * channels), sizeof *to);
   assert_non_null(to);
-  for (int64_t i = 0; i < BATCH; i++)
+  for (int64_t i = 0; i < p->images; i++)
     for (int64_t r = 0; r < p->height; r++)
       memcpy(to + (i * g->image + (r + p->pad) * g->row + p->pad) * channels,
              plain + (i * p->height + r) * p->width * channels, (size_t)(p->width * channels) * sizeof *to);
@@ -38,18 +38,19 @@ static float *bordered(const problem *p, int64_t channels, uint32_t trial) {
   return to;
 }
 
-static problem problem_new(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width, int64_t pad) {
-  problem p = {.ins = ins, .outs = outs, .height = height, .width = width, .pad = pad};
+static problem problem_new(int64_t side, int64_t ins, int64_t outs, int64_t images, int64_t height, int64_t width,
+                           int64_t pad) {
+  problem p = {.ins = ins, .outs = outs, .images = images, .height = height, .width = width, .pad = pad};
   int64_t row = width + 2 * pad + (side - width % side) % side;
   int64_t image = (height + 2 * pad + (side - height % side) % side) * row;
-  p.grid = (nas_winograd_grid){side, BATCH, height, width, row, image, (pad - 1) * (row + 1)};
+  p.grid = (nas_winograd_grid){side, images, height, width, row, image, (pad - 1) * (row + 1)};
   for (uint32_t i = 0; i < SOURCES; i++) {
     p.x[i] = bordered(&p, ins, 10 + i);
     p.w[i] = numbers(outs * ins * 9, 20 + i);
   }
-  p.y = numbers(BATCH * height * width * outs, 1);
-  p.plus = numbers(BATCH * height * width * outs, 2);
-  p.mask = numbers(BATCH * height * width * outs, 3);
+  p.y = numbers(images * height * width * outs, 1);
+  p.plus = numbers(images * height * width * outs, 2);
+  p.mask = numbers(images * height * width * outs, 3);
   return p;
 }
 
@@ -60,26 +61,32 @@ static void problem_free(problem *p) {
   free(p->mask);
 }
 
-static double input_at(const problem *p, const float *x, int64_t channels, int64_t image, int64_t row, int64_t column,
-                       int64_t channel) {
-  int64_t pixel = image * p->grid.image + (row + p->pad) * p->grid.row + column + p->pad;
-  return (double)x[pixel * channels + channel];
+static const float *pixel_of(const problem *p, const float *x, int64_t channels, int64_t image, int64_t row,
+                             int64_t column) {
+  return x + (image * p->grid.image + (row + p->pad) * p->grid.row + column + p->pad) * channels;
 }
 
-/* Output (image, row, column, o) of the sum of the convolutions, or of those turned round. */
-static double convolution_at(const problem *p, int64_t sources, bool turned, int64_t image, int64_t row, int64_t column,
-                             int64_t o) {
+/* Output o of one pixel: the sum of the convolutions whose weights are w[source][tap][in]. */
+static double convolution_at(const problem *p, int64_t sources, const double *w, int64_t image, int64_t row,
+                             int64_t column) {
   double sum = 0;
   for (int64_t s = 0; s < sources; s++)
-    for (int64_t i = 0; i < p->ins; i++)
-      for (int64_t tap = 0; tap < 9; tap++) {
-        double w = (double)(turned ? p->w[s][(i * p->outs + o) * 9 + 8 - tap] : p->w[s][(o * p->ins + i) * 9 + tap]);
-        sum += w * input_at(p, p->x[s], p->ins, image, row + tap / 3 - 1, column + tap % 3 - 1, i);
-      }
+    for (int64_t tap = 0; tap < 9; tap++) {
+      const float *x = pixel_of(p, p->x[s], p->ins, image, row + tap / 3 - 1, column + tap % 3 - 1);
+      for (int64_t i = 0; i < p->ins; i++) sum += *w++ * (double)x[i];
+    }
   return sum;
 }
 
-static void run(const problem *p, int64_t sources, bool turned, bool adds) {
+/* The weights of output o in that order; `turned`: those of the convolution that leads back. */
+static void weights_of(const problem *p, int64_t sources, bool turned, int64_t o, double *w) {
+  for (int64_t s = 0; s < sources; s++)
+    for (int64_t tap = 0; tap < 9; tap++)
+      for (int64_t i = 0; i < p->ins; i++)
+        *w++ = (double)(turned ? p->w[s][(i * p->outs + o) * 9 + 8 - tap] : p->w[s][(o * p->ins + i) * 9 + tap]);
+}
+
+static void run(const problem *p, int64_t sources, bool turned, bool adds, bool masks) {
   int64_t channels = sources * p->ins, count = nas_direct_count(p->outs), n = 0;
   float *taps = malloc((size_t)(9 * channels * VECTORS * 16) * sizeof *taps);
   float *u = malloc((size_t)nas_winograd_weight_numbers(p->grid.side, channels, p->outs, count) * sizeof *u), *at = u;
@@ -95,7 +102,7 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds) {
                           k, vectors);
       groups[n].y[k] = p->y + 16 * (v + k);
       groups[n].plus[k] = adds ? p->plus + 16 * (v + k) : NULL;
-      groups[n].mask[k] = adds ? p->mask + 16 * (v + k) : NULL;
+      groups[n].mask[k] = masks ? p->mask + 16 * (v + k) : NULL;
     }
     nas_winograd_transforms_of(p->grid.side)->weights(at, taps, channels * vectors * 16, nas_winograd_pairs(p->outs));
     at += nas_winograd_weight_numbers(p->grid.side, channels, p->outs, vectors);
@@ -110,56 +117,85 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds) {
   free(scratch);
 }
 
-static void check_convolution(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width, int64_t pad,
-                              int64_t sources) {
-  bool turned = sources > 1, adds = sources > 1; /* as the gradient by x takes them */
-  problem p = problem_new(side, ins, outs, height, width, pad);
-  double worst = 0, largest = 0;
-  int64_t at = 0;
-  run(&p, sources, turned, adds);
-  for (int64_t image = 0; image < BATCH; image++)
-    for (int64_t row = 0; row < height; row++)
-      for (int64_t column = 0; column < width; column++)
-        for (int64_t o = 0; o < outs; o++, at++) {
-          double y = convolution_at(&p, sources, turned, image, row, column, o);
-          largest = fmax(largest, fabs(y));
-          if (adds) y = (double)p.plus[at] + (p.mask[at] > 0 ? y : 0);
-          worst = fmax(worst, fabs(y - (double)p.y[at]));
-        }
-  if (worst > BOUND * largest)
-    fail_msg("%lld to %lld channels, %lldx%lld, %lld sources: %g of %g", (long long)ins, (long long)outs,
-             (long long)height, (long long)width, (long long)sources, worst, largest);
-  problem_free(&p);
+static void fail_at(const problem *p, const char *what, int64_t sources, double worst, double largest) {
+  if (worst <= BOUND * largest) return;
+  fail_msg("F(%lldx%lld), %lld to %lld channels, %lldx%lld, %lld sources, %s: %g of %g", (long long)p->grid.side,
+           (long long)p->grid.side, (long long)p->ins, (long long)p->outs, (long long)p->height, (long long)p->width,
+           (long long)sources, what, worst, largest);
+}
+
+/* Forward from one source, or back from several: onto what else flows there, and where a mask is positive. */
+static void check_convolution(const problem *p, int64_t sources, bool turned, bool adds, bool masks) {
+  double worst = 0, largest = 0, *w = malloc((size_t)(sources * p->ins * 9) * sizeof *w);
+  assert_non_null(w);
+  run(p, sources, turned, adds, masks);
+  for (int64_t o = 0; o < p->outs; o++) {
+    weights_of(p, sources, turned, o, w);
+    for (int64_t k = 0; k < p->images * p->height * p->width; k++) {
+      int64_t at = k * p->outs + o, row = k / p->width % p->height, image = k / p->width / p->height;
+      double y = convolution_at(p, sources, w, image, row, k % p->width);
+      largest = fmax(largest, fabs(y));
+      if (masks && !(p->mask[at] > 0)) y = 0;
+      if (adds) y += (double)p->plus[at];
+      worst = fmax(worst, fabs(y - (double)p->y[at]));
+    }
+  }
+  fail_at(p, turned ? "back" : "forward", sources, worst, largest);
+  free(w);
 }
 
 static const int64_t channels[][2] = {{8, 8}, {16, 16}, {32, 48}, {48, 16}};
 enum { CHANNELS = sizeof channels / sizeof *channels };
 
+/* All 3x3 convolutions of NAS-Bench-201 networks on 28x28 images from C = 8 on and on 32x32 images from C = 16 on, and
+ * 64 channels at other sizes: channels, size, images. Patches are of the side that is chosen for them. */
+static const int64_t networks[][3] = {{8, 28, 2}, {16, 14, 2}, {32, 7, 2},  {16, 32, 1}, {32, 16, 2},
+                                      {64, 8, 2}, {64, 14, 1}, {64, 28, 1}, {64, 6, 2},  {64, 4, 3}};
+enum { NETWORKS = sizeof networks / sizeof *networks };
+
 static void convolutions_equal_their_sums(void **state) {
   (void)state;
   for (int64_t side = 2; side <= 4; side += 2)
     for (size_t i = 0; i < CHANNELS; i++)
-      for (int64_t sources = 1; sources <= SOURCES; sources++) {
-        int64_t ins = channels[i][0], outs = channels[i][1];
-        for (int64_t size = 1; size <= 9; size++)
-          check_convolution(side, ins, outs, size, 1 + size * 5 % 9, 1 + size % 3, sources);
-        check_convolution(side, ins, outs, 2, 17 * side + 1, 1, sources); /* more patches a row than a block has */
+      for (int64_t size = 1; size <= 10; size++) {
+        bool wide = size == 10; /* more patches a row than a block has */
+        int64_t height = wide ? 2 : size, width = wide ? 17 * side + 1 : 1 + size * 5 % 9;
+        problem p = problem_new(side, channels[i][0], channels[i][1], IMAGES, height, width, 1 + size % 3);
+        check_convolution(&p, 1, false, false, false);
+        for (int64_t sources = 1; sources <= SOURCES; sources++)
+          check_convolution(&p, sources, true, (sources + size) % 4 != 0, (sources + size) % 3 != 0);
+        problem_free(&p);
       }
+}
+
+static void convolutions_of_networks_equal_their_sums(void **state) {
+  (void)state;
+  for (size_t i = 0; i < NETWORKS; i++) {
+    int64_t c = networks[i][0], size = networks[i][1];
+    problem p = problem_new(nas_winograd_side(c, c, size, size), c, c, networks[i][2], size, size, 1);
+    check_convolution(&p, 1, false, false, false);
+    for (int64_t branches = 1; branches <= (size == 28 && c == 64 ? 1 : SOURCES); branches++)
+      check_convolution(&p, branches, true, true, true);
+    check_convolution(&p, 1, true, false, true);
+    check_convolution(&p, 1, true, true, false);
+    problem_free(&p);
+  }
 }
 
 /* Sum over pixels of dz of channel o times x of channel i moved by the tap. */
 static double gradient_at(const problem *p, const float *dz, int64_t o, int64_t i, int64_t tap) {
   double sum = 0;
-  for (int64_t image = 0; image < BATCH; image++)
-    for (int64_t row = 0; row < p->height; row++)
-      for (int64_t column = 0; column < p->width; column++)
-        sum += input_at(p, dz, p->outs, image, row, column, o) *
-               input_at(p, p->x[0], p->ins, image, row + tap / 3 - 1, column + tap % 3 - 1, i);
+  for (int64_t image = 0; image < p->images; image++)
+    for (int64_t row = 0; row < p->height; row++) {
+      const float *from = pixel_of(p, p->x[0], p->ins, image, row + tap / 3 - 1, tap % 3 - 1) + i;
+      const float *d = pixel_of(p, dz, p->outs, image, row, 0) + o;
+      for (int64_t k = 0; k < p->width; k++) sum += (double)d[k * p->outs] * (double)from[k * p->ins];
+    }
   return sum;
 }
 
-static void check_gradient(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width) {
-  problem p = problem_new(side, ins, outs, height, width, 1);
+static void check_gradient(int64_t side, int64_t ins, int64_t outs, int64_t images, int64_t height, int64_t width) {
+  problem p = problem_new(side, ins, outs, images, height, width, 1);
   int64_t count = nas_direct_count(outs), groups = 0, size = nas_winograd_weight_numbers(side, ins, outs, VECTORS);
   float *dz = bordered(&p, outs, 30), *du = calloc((size_t)(count * size), sizeof *du);
   float *taps = malloc((size_t)(9 * ins * VECTORS * 16) * sizeof *taps);
@@ -187,9 +223,7 @@ static void check_gradient(int64_t side, int64_t ins, int64_t outs, int64_t heig
         largest = fmax(largest, fabs(dw));
         worst = fmax(worst, fabs(dw - (double)p.w[0][(o * ins + i) * 9 + tap]));
       }
-  if (worst > BOUND * largest)
-    fail_msg("%lld to %lld channels, %lldx%lld: %g of %g", (long long)ins, (long long)outs, (long long)height,
-             (long long)width, worst, largest);
+  fail_at(&p, "gradient by the weights", 1, worst, largest);
   free(dz);
   free(du);
   free(taps);
@@ -202,17 +236,23 @@ static void gradients_by_weights_equal_their_sums(void **state) {
   for (int64_t side = 2; side <= 4; side += 2)
     for (size_t i = 0; i < CHANNELS; i++) {
       int64_t ins = channels[i][0], outs = channels[i][1];
-      for (int64_t size = 1; size <= 9; size++) check_gradient(side, ins, outs, size, 1 + size * 5 % 9);
-      check_gradient(side, ins, outs, 2, 17 * side + 1);
+      for (int64_t size = 1; size <= 9; size++) check_gradient(side, ins, outs, IMAGES, size, 1 + size * 5 % 9);
+      check_gradient(side, ins, outs, IMAGES, 2, 17 * side + 1);
     }
+  for (size_t i = 0; i < NETWORKS; i++) {
+    int64_t c = networks[i][0], size = networks[i][1];
+    check_gradient(nas_winograd_side(c, c, size, size), c, c, networks[i][2], size, size);
+  }
 }
 
 /* Where it is chosen: fewer multiplications than the taps inside the image, and channels that vectors hold. */
 static void patches_where_they_save(void **state) {
   (void)state;
-  assert_int_equal(nas_winograd_side(8, 8, 28, 28), 4);
+  for (size_t i = 0; i < NETWORKS; i++) {
+    int64_t c = networks[i][0], size = networks[i][1];
+    assert_int_equal(nas_winograd_side(c, c, size, size), size == 6 ? 2 : 4);
+  }
   assert_int_equal(nas_winograd_side(16, 32, 7, 7), 4);
-  assert_int_equal(nas_winograd_side(16, 16, 14, 14), 4);
   assert_int_equal(nas_winograd_side(64, 64, 4, 4), 4);
   assert_int_equal(nas_winograd_side(16, 16, 6, 6), 2);
   assert_int_equal(nas_winograd_side(16, 16, 2, 2), 0);
@@ -222,5 +262,5 @@ static void patches_where_they_save(void **state) {
   assert_int_equal(nas_winograd_side(24, 24, 8, 8), 0);
 }
 
-NAS_SUITE(Winograd, NAS_CASE(convolutions_equal_their_sums), NAS_CASE(gradients_by_weights_equal_their_sums),
-          NAS_CASE(patches_where_they_save))
+NAS_SUITE(Winograd, NAS_CASE(convolutions_equal_their_sums), NAS_CASE(convolutions_of_networks_equal_their_sums),
+          NAS_CASE(gradients_by_weights_equal_their_sums), NAS_CASE(patches_where_they_save))
