@@ -3,28 +3,38 @@
 #include "random_graph.h"
 #include "train/plan_internal.h"
 
-static nas_graph *network(nas_shape image, bool squares, nas_value made[5], nas_value *out) {
+/* Every operation that may be part of a chain is in one of them. */
+enum { KINDS = 3 };
+static const struct {
+  const char *first, *fourth;
+  nas_attrs attrs; /* of the fourth */
+} kinds[KINDS] = {{"tanh", "sigmoid", {0}},
+                  {"square", "square", {0}},
+                  {"relu", "expression", {.options = "f=(a + tanh(b*x))*c*x; a=1, b=1, c=0.5"}}};
+
+static nas_graph *network(nas_shape image, int kind, nas_value made[5], nas_value *out) {
   nas_graph *g;
   assert_ok(nas_graph_new(image, &g, nas_test_err()));
-  made[0] = engine_op1(g, squares ? "square" : "tanh", 0, (nas_attrs){0}, "");
+  made[0] = engine_op1(g, kinds[kind].first, 0, (nas_attrs){0}, "");
   made[1] = engine_op(g, "mul", (nas_value[]){made[0], 0}, 2, (nas_attrs){0}, "");
   made[2] = engine_op(g, "add", (nas_value[]){made[1], made[0], 0}, 3, (nas_attrs){0}, "");
-  made[3] = engine_op1(g, squares ? "square" : "sigmoid", made[2], (nas_attrs){0}, "");
+  made[3] = engine_op1(g, kinds[kind].fourth, made[2], kinds[kind].attrs, "fourth");
   made[4] = engine_op(g, "mul", (nas_value[]){made[3], made[3]}, 2, (nas_attrs){0}, "");
   *out = engine_close(g, made[4], 3);
   return g;
 }
 
-/* Of the sizes here some are less than a tile, one is a tile, and some end in part of a vector. */
-static const nas_shape images[] = {{1, 1, 1}, {5, 7, 3}, {16, 8, 8}, {17, 13, 11}, {3, 40, 41}};
+/* Of two images each some are less than a tile, one is a tile, others several, and some end in part of a vector. */
+static const nas_shape images[] = {{1, 1, 1},    {5, 7, 3},    {16, 8, 8},  {17, 13, 11},
+                                   {16, 32, 16}, {16, 32, 64}, {17, 41, 43}};
 enum { IMAGES = sizeof images / sizeof *images };
 
 static void one_chain_equals_the_operations_one_by_one(void **state) {
   (void)state;
   for (int i = 0; i < IMAGES; i++)
-    for (int squares = 0; squares < 2; squares++) {
+    for (int kind = 0; kind < KINDS; kind++) {
       nas_value made[5], out;
-      nas_graph *g = network(images[i], squares, made, &out);
+      nas_graph *g = network(images[i], kind, made, &out);
       nas_plan_options options = {.batch = 2, .mode = NAS_TRAIN};
       engine fast = engine_new(g, out, NAS_F32, options);
       options.reference = true;
@@ -43,7 +53,7 @@ static void what_only_a_chain_sees_takes_no_memory(void **state) {
   (void)state;
   nas_value made[5], out;
   nas_shape image = {16, 32, 32};
-  nas_graph *g = network(image, false, made, &out);
+  nas_graph *g = network(image, 0, made, &out);
   engine e = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = 8, .mode = NAS_EVAL});
   int64_t tensor = 8 * nas_shape_size(image) * (int64_t)sizeof(float), params = nas_model_params(e.model) * 8;
   float *x = malloc((size_t)tensor);

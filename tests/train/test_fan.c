@@ -121,6 +121,7 @@ static void halving_convolutions_equal_the_plain_kernels(void **state) {
     for (int32_t size = 2; size <= 9; size++)
       compare_halving((nas_shape){channels[i][0], size, 2 + size * 3 % 8}, channels[i][1], size % 3 + 2);
   compare_halving((nas_shape){16, 34, 30}, 32, 2);
+  compare_halving((nas_shape){16, 8, 6}, 32, 1);
 }
 
 /* Whether the plan has a fan of so many branches through our own kernels. */

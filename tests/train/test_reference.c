@@ -127,5 +127,32 @@ static void cross_entropy_smooths_counts_and_survives_large_logits(void **state)
   assert_true(isnan(nas_softmax_cross_entropy(NAS_F32, broken, second, 1, 2, 0, NULL).loss));
 }
 
+/* In single precision: sums are double there too, so the loss is that of the same logits in double, and the gradient
+ * but for its own rounding. */
+static void single_precision_loss_is_that_of_double(void **state) {
+  (void)state;
+  enum { CLASSES = 33, BATCH = 5, N = CLASSES * BATCH };
+  for (int32_t classes = 1; classes <= CLASSES; classes = classes == 17 ? 31 : classes == 31 ? 33 : classes + 1)
+    for (int32_t batch = 1; batch <= BATCH; batch += 2)
+      for (int smooth = 0; smooth < 2; smooth++) {
+        float single[N], by_single[N];
+        double wide[N], by_wide[N];
+        int32_t labels[BATCH];
+        for (int32_t i = 0; i < batch * classes; i++) wide[i] = single[i] = (float)(3 * engine_number(9, i));
+        for (int32_t i = 0; i < batch; i++) labels[i] = i * 5 % classes;
+        nas_loss a = nas_softmax_cross_entropy(NAS_F32, single, labels, batch, classes, 0.1 * smooth, by_single);
+        nas_loss b = nas_softmax_cross_entropy(NAS_F64, wide, labels, batch, classes, 0.1 * smooth, by_wide);
+        assert_close(a.loss, b.loss, 1e-14);
+        assert_int_equal(a.correct, b.correct);
+        double largest = 1e-300;
+        for (int32_t i = 0; i < batch * classes; i++) largest = fmax(largest, fabs(by_wide[i]));
+        for (int32_t i = 0; i < batch * classes; i++)
+          if (!(fabs((double)by_single[i] - by_wide[i]) <= 2e-7 * largest))
+            fail_msg("%d classes, batch %d: gradient %g, in double %g", classes, batch, (double)by_single[i],
+                     by_wide[i]);
+      }
+}
+
 NAS_SUITE(Reference, NAS_CASE(double_agrees_to_rounding), NAS_CASE(plain_single_agrees), NAS_CASE(fast_single_agrees),
-          NAS_CASE(cross_entropy_smooths_counts_and_survives_large_logits))
+          NAS_CASE(cross_entropy_smooths_counts_and_survives_large_logits),
+          NAS_CASE(single_precision_loss_is_that_of_double))
