@@ -128,8 +128,10 @@ static nas_status measure_steps(const settings *s, const network *n, int batch, 
   NAS_TRY(nas_plan_new(*m, &(nas_plan_options){.batch = batch, .mode = NAS_TRAIN}, p, &f->err));
   NAS_TRY(nas_optimiser_find("sgd", &sgd, &f->err));
   f->params = nas_model_params(*m);
-  *momentum = calloc((size_t)f->params + 1, sizeof **momentum);
+  size_t bytes = ((size_t)f->params * sizeof **momentum + 63) / 64 * 64; /* lies as the trainer's does */
+  *momentum = aligned_alloc(64, bytes);
   if (!*momentum) return nas_fail_memory(&f->err, "the momentum");
+  memset(*momentum, 0, bytes);
   nas_rng_fill_uniform(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, nas_plan_input(*p), (size_t)batch * (size_t)s->inputs,
                        -1, 1);
   for (int32_t i = 0; i < batch; i++) nas_plan_labels(*p)[i] = i % 10;

@@ -207,9 +207,10 @@ static run run_of_sum(const pade_options *o, int64_t sum) {
   return o->kind[0] == 'b' ? (run){false, 0, o->n} : (run){false, sum - 1, 1};
 }
 
-static int64_t degrees_of(const nas_call *c) {
+/* Numbers of a row's powers from the square on. */
+static int64_t wide_of(const nas_call *c) {
   const pade_options *o = c->prepared;
-  return o->m > o->n ? o->m : o->n;
+  return ((o->m > o->n ? o->m : o->n) - 1) * c->site.in[0].c;
 }
 
 /* Rows whose powers stay in the second cache, in even parts. */
@@ -221,45 +222,45 @@ static int64_t chunk_of(const nas_call *c) {
 
 static nas_status prepare_fast(nas_call *c, nas_err *err) {
   NAS_TRY(nas_op_keep_options(c, options, sizeof(pade_options), err));
-  const int64_t size = (int64_t)sizeof(float), powers = chunk_of(c) * degrees_of(c) * c->site.in[0].c * size;
+  const int64_t size = (int64_t)sizeof(float), powers = chunk_of(c) * wide_of(c) * size;
   int64_t sums = sums_of(c->prepared) * nas_site_out(&c->site) * size;
   c->forward_scratch = powers;
   if (c->site.mode == NAS_TRAIN) c->saved_bytes = sums;
   else c->forward_scratch += sums;
-  c->backward_scratch = c->wants_dx[0] ? 2 * powers : powers;
+  c->backward_scratch = powers;
+  if (c->wants_dx[0]) c->backward_scratch += powers + chunk_of(c) * c->site.in[0].c * size;
   return NAS_OK;
 }
 
 static nas_pade described(const nas_call *c) {
   const pade_options *o = c->prepared;
   float *scratch = c->scratch;
-  return (nas_pade){
-      .rows = nas_site_rows(&c->site, 0),
-      .out = c->site.out.c,
-      .sums = sums_of(o),
-      .smooth = o->kind[0] == 's',
-      .start = c->param[START],
-      .sum = c->site.mode == NAS_TRAIN ? c->saved : scratch + chunk_of(c) * degrees_of(c) * c->site.in[0].c,
-      .y = c->y,
-      .dy = c->dy};
+  return (nas_pade){.rows = nas_site_rows(&c->site, 0),
+                    .out = c->site.out.c,
+                    .sums = sums_of(o),
+                    .smooth = o->kind[0] == 's',
+                    .start = c->param[START],
+                    .sum = c->site.mode == NAS_TRAIN ? c->saved : scratch + chunk_of(c) * wide_of(c),
+                    .y = c->y,
+                    .dy = c->dy};
 }
 
-/* x, x^2, ... of each row side by side. */
-static const float *make_powers(const nas_call *c, int64_t row, int64_t rows) {
-  int64_t in = c->site.in[0].c, degrees = degrees_of(c);
+/* A chunk of rows: x, and x^2, x^3, ... of each row side by side. */
+typedef struct chunk {
+  int64_t row, rows;
+  const float *x, *powers;
+} chunk;
+
+static chunk chunk_from(const nas_call *c, int64_t row) {
+  int64_t in = c->site.in[0].c, wide = wide_of(c), left = nas_site_rows(&c->site, 0) - row;
   float *powers = c->scratch;
-  for (int64_t r = 0; r < rows; r++) {
-    const float *x = (const float *)c->x[0] + (row + r) * in;
-    float *to = powers + r * degrees * in;
-    memcpy(to, x, (size_t)in * sizeof *to);
-    for (int64_t k = 1; k < degrees; k++) nas_kernels()->multiply(to + k * in, to + (k - 1) * in, x, in);
-  }
-  return powers;
-}
-
-static int64_t rows_from(const nas_call *c, int64_t row) {
-  int64_t left = nas_site_rows(&c->site, 0) - row;
-  return left < chunk_of(c) ? left : chunk_of(c);
+  chunk k = {row, left < chunk_of(c) ? left : chunk_of(c), (const float *)c->x[0] + row * in, powers};
+  for (int64_t r = 0; r < k.rows; r++)
+    for (int64_t at = 0; at < wide; at += in) {
+      float *to = powers + r * wide + at;
+      nas_kernels()->multiply(to, at ? to - in : k.x + r * in, k.x + r * in, in);
+    }
+  return k;
 }
 
 /* A run's part of a tensor of weights. */
@@ -267,35 +268,39 @@ static float *weights_of(const nas_call *c, run r, void *const *tensors) {
   return (float *)tensors[r.above ? ABOVE : BELOW] + r.first * c->site.in[0].c * c->site.out.c;
 }
 
+/* The degrees of a run that stand among the powers; a run may begin with the inputs themselves. */
+static run powers_of_run(run r) { return r.first == 0 ? (run){r.above, 1, r.count - 1} : r; }
+
 static void forward_fast(const nas_call *c) {
   nas_pade f = described(c);
-  int64_t in = c->site.in[0].c, wide = degrees_of(c) * in;
-  for (int64_t row = 0, rows; row < f.rows; row += rows) {
-    rows = rows_from(c, row);
-    const float *powers = make_powers(c, row, rows);
+  int64_t in = c->site.in[0].c, wide = wide_of(c);
+  for (int64_t row = 0; row < f.rows; row += chunk_of(c)) {
+    chunk k = chunk_from(c, row);
     for (int64_t s = 0; s < f.sums; s++) {
-      run r = run_of_sum(c->prepared, s);
+      run r = run_of_sum(c->prepared, s), p = powers_of_run(r);
       float *sum = f.sum + (s * f.rows + row) * f.out;
-      if (r.count == 0) memset(sum, 0, (size_t)(rows * f.out) * sizeof *sum);
-      else
-        nas_gemm_part(false, false, rows, f.out, r.count * in, powers + r.first * in, wide, weights_of(c, r, c->param),
-                      false, sum);
+      bool plain = r.count > 0 && r.first == 0;
+      if (r.count == 0) memset(sum, 0, (size_t)(k.rows * f.out) * sizeof *sum);
+      if (plain) nas_gemm(false, false, k.rows, f.out, in, k.x, weights_of(c, r, c->param), false, sum);
+      if (p.count > 0)
+        nas_gemm_part(false, false, k.rows, f.out, p.count * in, k.powers + (p.first - 1) * in, wide,
+                      weights_of(c, p, c->param), plain, sum);
     }
   }
   nas_kernels()->pade_value(&f);
 }
 
 /* dx += k x^(k-1) times what the weights of degree k send back, for each degree of the run. */
-static void send_back(const nas_call *c, int64_t row, int64_t rows, run r, const float *sum, const float *powers,
-                      float *back) {
-  int64_t in = c->site.in[0].c, out = c->site.out.c, wide = degrees_of(c) * in;
-  nas_gemm(false, true, rows, r.count * in, out, sum, weights_of(c, r, c->param), false, back);
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t k = 0; k < r.count; k++) {
-      int64_t degree = r.first + k + 1;
-      nas_kernels()->add_product((float *)c->dx[0] + (row + i) * in, (float)degree,
-                                 degree > 1 ? powers + i * wide + (degree - 2) * in : NULL,
-                                 back + (i * r.count + k) * in, in);
+static void send_back(const nas_call *c, const chunk *k, run r, const float *sum) {
+  int64_t in = c->site.in[0].c, out = c->site.out.c, wide = wide_of(c);
+  float *back = (float *)c->scratch + chunk_of(c) * wide;
+  nas_gemm(false, true, k->rows, r.count * in, out, sum, weights_of(c, r, c->param), false, back);
+  for (int64_t i = 0; i < k->rows; i++)
+    for (int64_t d = 0; d < r.count; d++) {
+      int64_t degree = r.first + d + 1;
+      const float *lower = degree > 2 ? k->powers + i * wide + (degree - 3) * in : degree == 2 ? k->x + i * in : NULL;
+      nas_kernels()->add_product((float *)c->dx[0] + (k->row + i) * in, (float)degree, lower,
+                                 back + (i * r.count + d) * in, in);
     }
 }
 
@@ -309,20 +314,21 @@ static void begin_dx(const nas_call *c, int64_t row, int64_t rows) {
 
 static void backward_fast(const nas_call *c) {
   nas_pade f = described(c);
-  int64_t in = c->site.in[0].c, wide = degrees_of(c) * in;
+  int64_t in = c->site.in[0].c, wide = wide_of(c);
   nas_kernels()->pade_gradient(&f);
   nas_kernels()->column_sums(c->grad[START], f.sum, f.rows, f.out);
-  for (int64_t row = 0, rows; row < f.rows; row += rows) {
-    rows = rows_from(c, row);
-    const float *powers = make_powers(c, row, rows);
-    if (c->dx[0]) begin_dx(c, row, rows);
+  for (int64_t row = 0; row < f.rows; row += chunk_of(c)) {
+    chunk k = chunk_from(c, row);
+    if (c->dx[0]) begin_dx(c, row, k.rows);
     for (int64_t s = 0; s < f.sums; s++) {
-      run r = run_of_sum(c->prepared, s);
+      run r = run_of_sum(c->prepared, s), p = powers_of_run(r);
       const float *sum = f.sum + (s * f.rows + row) * f.out;
       if (r.count == 0) continue;
-      nas_gemm_part(true, false, r.count * in, f.out, rows, powers + r.first * in, wide, sum, row > 0,
-                    weights_of(c, r, c->grad));
-      if (c->dx[0]) send_back(c, row, rows, r, sum, powers, (float *)c->scratch + chunk_of(c) * wide);
+      if (r.first == 0) nas_gemm(true, false, in, f.out, k.rows, k.x, sum, row > 0, weights_of(c, r, c->grad));
+      if (p.count > 0)
+        nas_gemm_part(true, false, p.count * in, f.out, k.rows, k.powers + (p.first - 1) * in, wide, sum, row > 0,
+                      weights_of(c, p, c->grad));
+      if (c->dx[0]) send_back(c, &k, r, sum);
     }
   }
 }
