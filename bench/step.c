@@ -11,32 +11,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "base/str.h"
 #include "machine.h"
-#include "space/space.h"
-#include "train/graph_internal.h"
-#include "train/optimisers/optimiser.h"
+#include "trainee.h"
 
 enum { MOST_PROCESSES = 64 };
 
-typedef struct network {
-  const char *name, *arch;
-} network;
-
-static const network networks[] = {
-    {"cell-9930", "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"},
-    {"all-3x3", "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"},
-    {"all-1x1", "|nor_conv_1x1~0|+|nor_conv_1x1~0|nor_conv_1x1~1|+|nor_conv_1x1~0|nor_conv_1x1~1|nor_conv_1x1~2|"},
-    {"all-pool", "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|avg_pool_3x3~2|"},
-    {"all-skip", "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"},
-    {"mixed", "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"},
-    {NULL, NULL}};
-
 typedef struct settings {
   char *arch, *only, *peer, *python;
-  int batch, channels, cells, size, in, steps, rounds, processes, json, smoke, cpu, bf16, small, keep;
-  double memory;      /* MiB that a plan may take; 0: any */
+  trainee_shape shape;
+  int steps, rounds, processes, json, smoke, cpu, small;
   double peak, triad; /* of one core: GFLOP/s and GB/s */
 } settings;
 
@@ -74,78 +58,17 @@ static double median(double *values, int n) {
   return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-typedef struct trainee {
-  nas_space *space;
-  nas_net *net;
-  nas_graph *graph;
-  nas_model *model;
-  nas_plan *plan;
-  float *momentum;
-  const nas_optimiser_type *sgd;
-} trainee;
-
-static void trainee_free(trainee *t) {
-  free(t->momentum);
-  nas_plan_free(t->plan);
-  nas_model_free(t->model);
-  nas_graph_free(t->graph);
-  nas_net_free(t->net);
-  nas_space_close(t->space);
-}
-
-static nas_status trainee_new(const settings *s, const char *arch_text, trainee *t, nas_err *err) {
-  nas_settings options = {0};
-  nas_arch arch;
-  char number[16];
-  snprintf(number, sizeof number, "%d", s->channels);
-  nas_status status = nas_settings_put(&options, "channels", number, "--channels", err);
-  snprintf(number, sizeof number, "%d", s->cells);
-  if (status == NAS_OK) status = nas_settings_put(&options, "cells", number, "--cells", err);
-  if (status == NAS_OK) status = nas_space_open("nas-bench-201", &options, &t->space, err);
-  nas_settings_free(&options);
-  NAS_TRY(status);
-  NAS_TRY(nas_space_parse(t->space, arch_text, &arch, err));
-  NAS_TRY(nas_space_net(t->space, &arch, (nas_task){{s->in, s->size, s->size}, 10}, &t->net, err));
-  NAS_TRY(nas_graph_from_net(t->net, &t->graph, err));
-  NAS_TRY(nas_model_new(t->graph, NAS_F32, &t->model, err));
-  const nas_plan_options how = {.batch = s->batch,
-                                .mode = NAS_TRAIN,
-                                .bf16 = s->bf16 != 0,
-                                .memory_limit = (int64_t)(s->memory * 1048576),
-                                .recompute = !s->keep};
-  NAS_TRY(nas_plan_new(t->model, &how, &t->plan, err));
-  NAS_TRY(nas_optimiser_find("sgd", &t->sgd, err));
-  t->momentum = nas_aligned_new(nas_model_params(t->model) * (int64_t)sizeof *t->momentum);
-  if (!t->momentum) return nas_fail_memory(err, "the momentum");
-  float *input = nas_plan_input(t->plan);
-  nas_rng_fill_normal(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, input,
-                      (size_t)s->batch * (size_t)(s->in * s->size * s->size), 1);
-  for (int32_t i = 0; i < s->batch; i++) nas_plan_labels(t->plan)[i] = i % 10;
-  return NAS_OK;
-}
-
-static void one_step(trainee *t, int64_t step) {
-  nas_plan_forward(t->plan, 1, (uint64_t)step);
-  nas_plan_backward(t->plan);
-  int64_t n = nas_model_params(t->model);
-  nas_optimiser_args args = {
-      .lr = 0.01, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true, .scale = 1, .step = step + 1};
-  nas_optimiser_run all = {0, n, true};
-  nas_optimiser_step(t->sgd, &args, &all, 1, nas_model_param_data(t->model), nas_model_grad_data(t->model), t->momentum,
-                     n);
-}
-
 static round_figures measure_round(const settings *s, const char *arch) {
   trainee t = {0};
   round_figures f = {0};
   double times[256];
   int steps = s->steps < 256 ? s->steps : 256;
-  f.status = trainee_new(s, arch, &t, &f.err);
+  f.status = trainee_new(&s->shape, arch, &t, &f.err);
   if (f.status == NAS_OK) {
-    for (int i = 0; i < 2; i++) one_step(&t, i);
+    for (int i = 0; i < 2; i++) trainee_step(&t, i);
     for (int i = 0; i < steps; i++) {
       double start = now(s);
-      one_step(&t, i + 2);
+      trainee_step(&t, i + 2);
       times[i] = 1e3 * (now(s) - start);
     }
     f.ms = median(times, steps);
@@ -207,7 +130,8 @@ static nas_status measure_peer(const settings *s, const char *arch, figures *f, 
   if (!nas_text_put(command, sizeof command,
                     "%s %s --arch '%s' --batch %d --channels %d --cells %d --hw %d --inch %d --steps %d --format nhwc "
                     "--threads 1",
-                    s->python, s->peer, arch, s->batch, s->channels, s->cells, s->size, s->in, s->steps))
+                    s->python, s->peer, arch, s->shape.batch, s->shape.channels, s->shape.cells, s->shape.size,
+                    s->shape.in, s->steps))
     return nas_fail(err, NAS_E_USAGE, NULL, "the peer's command line is too long");
   FILE *pipe = popen(command, "r");
   if (!pipe) return nas_fail(err, NAS_E_IO, s->peer, "cannot start the peer");
@@ -227,14 +151,15 @@ static nas_status measure_peer(const settings *s, const char *arch, figures *f, 
 static double gflops(const figures *f, int batch) { return 1e-6 * 6 * (double)f->last.macs * batch / f->ms[0]; }
 static double gbytes(const figures *f) { return 1e-6 * (double)f->last.traffic / f->ms[0]; }
 
-static void print_json(const settings *s, const network *n, const figures *ours, const figures *peer, bool first) {
+static void print_json(const settings *s, const trainee_network *n, const figures *ours, const figures *peer,
+                       bool first) {
   printf(
       "%s\n  {\"network\": \"%s\", \"arch\": \"%s\", \"batch\": %d, \"ms\": %.4f, \"images_per_s\": %.2f, "
       "\"operations\": %d, \"peak_bytes\": %lld, \"rss\": %lld, \"macs\": %lld, \"gflops\": %.2f, "
       "\"percent_of_peak\": %.2f, \"gbytes_per_s\": %.2f",
-      first ? "" : ",", n->name, n->arch, s->batch, ours->ms[0], ours->images_per_s, ours->last.operations,
-      (long long)ours->last.peak_bytes, (long long)ours->rss, (long long)ours->last.macs, gflops(ours, s->batch),
-      100 * gflops(ours, s->batch) / (s->peak * s->processes), gbytes(ours));
+      first ? "" : ",", n->name, n->arch, s->shape.batch, ours->ms[0], ours->images_per_s, ours->last.operations,
+      (long long)ours->last.peak_bytes, (long long)ours->rss, (long long)ours->last.macs, gflops(ours, s->shape.batch),
+      100 * gflops(ours, s->shape.batch) / (s->peak * s->processes), gbytes(ours));
   if (peer->n)
     printf(", \"peer_images_per_s\": %.2f, \"ratio\": %.4f, \"peer_rss\": %lld, \"memory_ratio\": %.4f",
            peer->images_per_s, ours->images_per_s / peer->images_per_s, (long long)peer->rss,
@@ -242,10 +167,10 @@ static void print_json(const settings *s, const network *n, const figures *ours,
   printf("}");
 }
 
-static void print_row(const settings *s, const network *n, const figures *ours, const figures *peer) {
+static void print_row(const settings *s, const trainee_network *n, const figures *ours, const figures *peer) {
   char plan[24], rss[24];
   printf("%-10s %9.2f %9.1f %7.1f %6.1f %6.1f %10s %10s", n->name, ours->ms[0], ours->images_per_s,
-         gflops(ours, s->batch), 100 * gflops(ours, s->batch) / (s->peak * s->processes), gbytes(ours),
+         gflops(ours, s->shape.batch), 100 * gflops(ours, s->shape.batch) / (s->peak * s->processes), gbytes(ours),
          nas_text_size(plan, ours->last.peak_bytes), nas_text_size(rss, ours->rss));
   if (peer->n)
     printf(" %10.1f %6.2f %10s %6.2f", peer->images_per_s, ours->images_per_s / peer->images_per_s,
@@ -254,7 +179,7 @@ static void print_row(const settings *s, const network *n, const figures *ours, 
   fflush(stdout);
 }
 
-static nas_status measure(const settings *s, const network *n, bool first, nas_err *err) {
+static nas_status measure(const settings *s, const trainee_network *n, bool first, nas_err *err) {
   figures ours = {0}, peer = {0};
   for (int round = 0; round < s->rounds; round++) {
     NAS_TRY(measure_ours(s, n->arch, &ours, err));
@@ -262,29 +187,29 @@ static nas_status measure(const settings *s, const network *n, bool first, nas_e
   }
   ours.ms[0] = median(ours.ms, ours.n);
   peer.ms[0] = median(peer.ms, peer.n);
-  ours.images_per_s = 1e3 * s->batch / ours.ms[0];
-  if (peer.n) peer.images_per_s = 1e3 * s->batch / peer.ms[0];
+  ours.images_per_s = 1e3 * s->shape.batch / ours.ms[0];
+  if (peer.n) peer.images_per_s = 1e3 * s->shape.batch / peer.ms[0];
   if (s->json) print_json(s, n, &ours, &peer, first);
   else print_row(s, n, &ours, &peer);
   return NAS_OK;
 }
 
 static nas_status measure_all(const settings *s, nas_err *err) {
-  const network own[] = {{"given", s->arch}, {NULL, NULL}};
+  const trainee_network own[] = {{"given", s->arch}, {NULL, NULL}};
   if (s->json)
     printf(
         "{\"schema\": \"nascent.bench-step/2\", \"peak_gflops\": %.2f, \"triad_gbytes_per_s\": %.2f, \"size\": %d, "
         "\"in\": %d, \"channels\": %d, \"cells\": %d, \"rows\": [",
-        s->peak, s->triad, s->size, s->in, s->channels, s->cells);
+        s->peak, s->triad, s->shape.size, s->shape.in, s->shape.channels, s->shape.cells);
   else
     printf(
         "one core: %.1f GFLOP/s, %.1f GB/s (triad); %dx%dx%d, C=%d, N=%d, batch %d, %d process%s\n%-10s %9s %9s %7s "
         "%6s %6s %10s %10s%s\n",
-        s->peak, s->triad, s->size, s->size, s->in, s->channels, s->cells, s->batch, s->processes,
-        s->processes > 1 ? "es" : "", "network", "ms/step", "images/s", "GFLOP/s", "% peak", "GB/s", "plan", "process",
-        s->peer ? "  peer im/s  ratio   peer RSS memory" : "");
+        s->peak, s->triad, s->shape.size, s->shape.size, s->shape.in, s->shape.channels, s->shape.cells, s->shape.batch,
+        s->processes, s->processes > 1 ? "es" : "", "network", "ms/step", "images/s", "GFLOP/s", "% peak", "GB/s",
+        "plan", "process", s->peer ? "  peer im/s  ratio   peer RSS memory" : "");
   bool first = true;
-  for (const network *n = s->arch ? own : networks; n->name; n++) {
+  for (const trainee_network *n = s->arch ? own : trainee_networks; n->name; n++) {
     if (s->only && strcmp(s->only, n->name) != 0) continue;
     NAS_TRY(measure(s, n, first, err));
     first = false;
@@ -296,26 +221,24 @@ static nas_status measure_all(const settings *s, nas_err *err) {
 int main(int argc, const char **argv) {
   settings s = {
       .python = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 OMP_NUM_THREADS=1 /usr/bin/python3",
-      .batch = 64,
-      .channels = 16,
-      .cells = 5,
-      .size = 32,
-      .in = 3,
+      .shape = TRAINEE_SHAPE,
       .steps = 10,
       .rounds = 3,
       .processes = 1};
   struct poptOption options[] = {
       {"arch", 'a', POPT_ARG_STRING, &s.arch, 0, "one cell instead of the six", "ARCH"},
-      {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of these: cell-9930, all-3x3, all-1x1, all-pool, all-skip, mixed",
-       "NAME"},
-      {"batch", 'b', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.batch, 0, "images per step", "N"},
-      {"channels", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.channels, 0, "channels of the first stage", "N"},
-      {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.cells, 0, "cells per stage", "N"},
-      {"size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.size, 0, "height and width of an image", "N"},
-      {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.in, 0, "channels of an image", "N"},
+      {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of these: " TRAINEE_NAMES, "NAME"},
+      {"batch", 'b', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.batch, 0, "images per step", "N"},
+      {"channels", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.channels, 0, "channels of the first stage",
+       "N"},
+      {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.cells, 0, "cells per stage", "N"},
+      {"size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.size, 0, "height and width of an image", "N"},
+      {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.in, 0, "channels of an image", "N"},
       {"small", 0, POPT_ARG_INT, &s.small, 0, "small networks on N x N x 1 images: --channels 8 --cells 1 --in 1", "N"},
-      {"memory", 0, POPT_ARG_DOUBLE, &s.memory, 0, "MiB that a plan may take; it then does some work twice", "MIB"},
-      {"no-recompute", 0, POPT_ARG_NONE, &s.keep, 0, "keep all that the backward pass reads, however large", NULL},
+      {"memory", 0, POPT_ARG_DOUBLE, &s.shape.memory, 0, "MiB that a plan may take; it then does some work twice",
+       "MIB"},
+      {"no-recompute", 0, POPT_ARG_NONE, &s.shape.keep, 0, "keep all that the backward pass reads, however large",
+       NULL},
       {"steps", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.steps, 0, "timed steps of each round", "N"},
       {"rounds", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.rounds, 0, "rounds, ours and the peer in turn", "N"},
       {"processes", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.processes, 0, "of ours side by side", "N"},
@@ -323,7 +246,7 @@ int main(int argc, const char **argv) {
       {"python", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &s.python, 0, "how to start it", "COMMAND"},
       {"cpu", 0, POPT_ARG_NONE, &s.cpu, 0, "time by this thread's CPU clock (on a busy machine; not with --peer)",
        NULL},
-      {"bf16", 0, POPT_ARG_NONE, &s.bf16, 0, "convolutions multiply in bf16 (ours only)", NULL},
+      {"bf16", 0, POPT_ARG_NONE, &s.shape.bf16, 0, "convolutions multiply in bf16 (ours only)", NULL},
       {"json", 0, POPT_ARG_NONE, &s.json, 0, "print JSON", NULL},
       {"smoke", 0, POPT_ARG_NONE, &s.smoke, 0, "tiny networks, one step: does it run at all", NULL},
       POPT_AUTOHELP POPT_TABLEEND};
@@ -333,8 +256,8 @@ int main(int argc, const char **argv) {
     fprintf(stderr, "bench-step: %s; see --help\n", rest < -1 ? poptStrerror(rest) : "steps and rounds must be 1..64");
     return 2;
   }
-  if (s.small > 0) s.channels = 8, s.cells = 1, s.in = 1, s.size = s.small;
-  if (s.smoke) s.batch = 2, s.channels = 4, s.cells = 1, s.size = 8, s.steps = s.rounds = 1;
+  if (s.small > 0) s.shape.channels = 8, s.shape.cells = 1, s.shape.in = 1, s.shape.size = s.small;
+  if (s.smoke) s.shape.batch = 2, s.shape.channels = 4, s.shape.cells = 1, s.shape.size = 8, s.steps = s.rounds = 1;
   if (s.cpu && s.peer) {
     fprintf(stderr, "bench-step: --cpu and --peer do not go together, the peer reports the wall clock\n");
     return 2;
