@@ -2,19 +2,7 @@
  * "aptx:128:batch:relu|linear:32:none:none"; normalisation and activation may be left out when they are none. Gene 0 is
  * the depth, then four genes for each layer; those of layers beyond the depth have no effect and are 0 in an
  * architecture made from its index or text. */
-#include <string.h>
-
-#include "space/cell_picture.h"
-#include "space/neuron_edge.h"
-
-enum { LAYERS_MAX = 4, PARTS = 4, CHOICES_MAX = 16, LIST_MAX = 320 };
-enum { TYPE, WIDTH, NORM, ACTIVATION };
-
-typedef struct mlp_options {
-  char neurons[LIST_MAX], widths[LIST_MAX], norms[LIST_MAX], activations[LIST_MAX], head[NAS_NEURON_WORD_MAX], match[8];
-  char activation[160];
-  int64_t min_layers, max_layers;
-} mlp_options;
+#include "space/neuron_mlp.h"
 
 static const nas_option options[] = {
     NAS_OPT_INT(mlp_options, min_layers, "min-layers", "1", 1, 4, "fewest layers before the head"),
@@ -32,18 +20,7 @@ static const nas_option options[] = {
                    "size each layer so that it has the parameters or MACs of a linear one"),
     NAS_OPT_END};
 
-typedef struct mlp_data {
-  char text[PARTS][LIST_MAX];
-  const char *word[PARTS][CHOICES_MAX]; /* into text */
-  uint8_t n[PARTS];
-  nas_neuron_word neuron[CHOICES_MAX], head;
-  int32_t width[CHOICES_MAX];
-} mlp_data;
-
 static const char *const part_names[PARTS] = {"neurons", "widths", "norms", "activations"};
-
-static const mlp_data *data_of(const nas_space *self) { return nas_space_data((nas_space *)self); }
-static const mlp_options *options_of(const nas_space *self) { return nas_space_options(self); }
 
 /* ---- options ---- */
 
@@ -77,7 +54,7 @@ static nas_status check_word(mlp_data *d, int part, int i, nas_err *err) {
 
 static nas_status open_space(nas_space *self, nas_err *err) {
   mlp_data *d = nas_space_data(self);
-  const mlp_options *o = options_of(self);
+  const mlp_options *o = mlp_options_of(self);
   const char *const lists[PARTS] = {o->neurons, o->widths, o->norms, o->activations};
   if (o->min_layers > o->max_layers)
     return nas_fail(err, NAS_E_OUT_OF_RANGE, "min-layers", "%d is more than max-layers, which is %d",
@@ -96,27 +73,24 @@ static nas_status open_space(nas_space *self, nas_err *err) {
 
 /* ---- genes and numbers ---- */
 
-static uint8_t genes(const nas_space *self) { return (uint8_t)(1 + PARTS * options_of(self)->max_layers); }
+static uint8_t genes(const nas_space *self) { return (uint8_t)(1 + PARTS * mlp_options_of(self)->max_layers); }
 
 static uint8_t choices(const nas_space *self, uint8_t gene) {
-  const mlp_options *o = options_of(self);
-  return gene ? data_of(self)->n[(gene - 1) % PARTS] : (uint8_t)(o->max_layers - o->min_layers + 1);
+  const mlp_options *o = mlp_options_of(self);
+  return gene ? mlp_data_of(self)->n[(gene - 1) % PARTS] : (uint8_t)(o->max_layers - o->min_layers + 1);
 }
 
 static const char *choice_name(const nas_space *self, uint8_t gene, uint8_t choice) {
   static const char *const depths[] = {"1", "2", "3", "4"};
   if (choice >= choices(self, gene)) return NULL;
-  return gene ? data_of(self)->word[(gene - 1) % PARTS][choice] : depths[options_of(self)->min_layers + choice - 1];
-}
-
-static int depth_of(const nas_space *self, const nas_arch *arch) {
-  return (int)options_of(self)->min_layers + arch->gene[0];
+  return gene ? mlp_data_of(self)->word[(gene - 1) % PARTS][choice]
+              : depths[mlp_options_of(self)->min_layers + choice - 1];
 }
 
 /* How many networks have one layer more than a given one; at most 2^16. */
 static uint64_t layer_choices(const nas_space *self) {
   uint64_t n = 1;
-  for (int part = 0; part < PARTS; part++) n *= data_of(self)->n[part];
+  for (int part = 0; part < PARTS; part++) n *= mlp_data_of(self)->n[part];
   return n;
 }
 
@@ -130,7 +104,7 @@ static uint64_t of_depth(const nas_space *self, int depth) {
 static uint64_t size(const nas_space *self) {
   uint64_t n = 0;
   if (layer_choices(self) > 60000) return 0;
-  for (int depth = (int)options_of(self)->min_layers; depth <= options_of(self)->max_layers; depth++)
+  for (int depth = (int)mlp_options_of(self)->min_layers; depth <= mlp_options_of(self)->max_layers; depth++)
     n += of_depth(self, depth);
   return n;
 }
@@ -139,9 +113,9 @@ static uint64_t size(const nas_space *self) {
 static nas_status at(const nas_space *self, uint64_t index, nas_arch *out, nas_err *err) {
   (void)err;
   *out = (nas_arch){.n = genes(self)};
-  int depth = (int)options_of(self)->min_layers;
+  int depth = (int)mlp_options_of(self)->min_layers;
   for (; index >= of_depth(self, depth); depth++) index -= of_depth(self, depth);
-  out->gene[0] = (uint8_t)(depth - options_of(self)->min_layers);
+  out->gene[0] = (uint8_t)(depth - mlp_options_of(self)->min_layers);
   for (int gene = PARTS * depth; gene > 0; gene--) {
     uint64_t n = choices(self, (uint8_t)gene);
     out->gene[gene] = (uint8_t)(index % n);
@@ -154,9 +128,9 @@ static bool index_of(const nas_space *self, const nas_arch *arch, uint64_t *out)
   uint64_t within = 0;
   *out = 0;
   if (!size(self)) return false;
-  for (int depth = (int)options_of(self)->min_layers; depth < depth_of(self, arch); depth++)
+  for (int depth = (int)mlp_options_of(self)->min_layers; depth < mlp_depth_of(self, arch); depth++)
     *out += of_depth(self, depth);
-  for (int gene = 1; gene <= PARTS * depth_of(self, arch); gene++)
+  for (int gene = 1; gene <= PARTS * mlp_depth_of(self, arch); gene++)
     within = within * choices(self, (uint8_t)gene) + arch->gene[gene];
   *out += within;
   return true;
@@ -170,7 +144,7 @@ static nas_status class_first(const nas_space *self, uint64_t class_id, nas_arch
 /* ---- text ---- */
 
 static nas_status format(const nas_space *self, const nas_arch *arch, nas_str *out) {
-  for (int gene = 1; gene <= PARTS * depth_of(self, arch); gene++)
+  for (int gene = 1; gene <= PARTS * mlp_depth_of(self, arch); gene++)
     nas_str_fmt(out, "%s%s",
                 gene == 1            ? ""
                 : (gene - 1) % PARTS ? ":"
@@ -181,7 +155,7 @@ static nas_status format(const nas_space *self, const nas_arch *arch, nas_str *o
 
 static nas_status read_part(const nas_space *self, const char *text, const char **place, int part, uint8_t *gene,
                             nas_err *err) {
-  const mlp_data *d = data_of(self);
+  const mlp_data *d = mlp_data_of(self);
   char where[32], word[NAS_NEURON_WORD_MAX] = "none";
   nas_text_put(where, sizeof where, "arch:%d", (int)(*place - text) + 1);
   bool left_out = part >= NORM && (!**place || **place == '|');
@@ -206,7 +180,7 @@ static nas_status read_part(const nas_space *self, const char *text, const char 
 }
 
 static nas_status parse(const nas_space *self, const char *text, nas_arch *out, nas_err *err) {
-  const mlp_options *o = options_of(self);
+  const mlp_options *o = mlp_options_of(self);
   const char *place = text;
   char where[32];
   int depth = 0;
@@ -233,150 +207,27 @@ static nas_status parse(const nas_space *self, const char *text, nas_arch *out, 
 
 static nas_status add_layer(const nas_space *self, const uint8_t *gene, int layer, nas_net *net, int32_t *x,
                             nas_err *err) {
-  const mlp_data *d = data_of(self);
+  const mlp_data *d = mlp_data_of(self);
   char label[32];
   const char *norm = d->word[NORM][gene[NORM]], *activation = d->word[ACTIVATION][gene[ACTIVATION]];
   nas_text_put(label, sizeof label, "layer%d.n", layer);
   NAS_TRY(nas_neuron_edge(net, *x, &d->neuron[gene[TYPE]], d->width[gene[WIDTH]], 0,
-                          nas_match_of(options_of(self)->match), label, x, err));
+                          nas_match_of(mlp_options_of(self)->match), label, x, err));
   nas_text_put(label, sizeof label, "layer%d.norm", layer);
   if (norm[0] == 'b') NAS_TRY(nas_net_batch_norm(net, *x, label, x, err));
   if (norm[0] == 'l') NAS_TRY(nas_net_layer_norm(net, *x, label, x, err));
   nas_text_put(label, sizeof label, "layer%d.act", layer);
-  if (!strcmp(activation, "none")) activation = options_of(self)->activation;
+  if (!strcmp(activation, "none")) activation = mlp_options_of(self)->activation;
   return strcmp(activation, "none") ? nas_net_activation(net, *x, activation, label, x, err) : NAS_OK;
 }
 
 static nas_status net(const nas_space *self, const nas_arch *arch, nas_task task, nas_net *made, nas_err *err) {
-  const nas_neuron_word *head = &data_of(self)->head;
+  const nas_neuron_word *head = &mlp_data_of(self)->head;
   int32_t x = NAS_NET_INPUT;
-  for (int layer = 0; layer < depth_of(self, arch); layer++)
+  for (int layer = 0; layer < mlp_depth_of(self, arch); layer++)
     NAS_TRY(add_layer(self, arch->gene + 1 + PARTS * layer, layer, made, &x, err));
   NAS_TRY(nas_net_neuron(made, x, head->type, task.classes, 0, head->options, "head", &x, err));
   return nas_net_set_output(made, x, err);
-}
-
-/* ---- pictures: layers as boxes from left to right ---- */
-
-enum { BOX_TOP = 92, BOX_HEIGHT = 92, GAP = 34, EDGE = 24, BOXES_MAX = LAYERS_MAX + 2, TEXTS = 4 };
-
-/* A box: type, options, number of neurons, and what follows them. */
-typedef struct box {
-  char text[TEXTS][NAS_NEURON_WORD_MAX + 16];
-  const char *colour;
-  int width;
-} box;
-
-static void fill_box(box *b, const char *word, const char *size, const char *after, const char *colour) {
-  size_t type = strcspn(word, "("), longest = 0;
-  *b = (box){.colour = colour};
-  nas_text_put(b->text[0], sizeof b->text[0], "%.*s", (int)type, word);
-  nas_text_put(b->text[1], sizeof b->text[1], "%s", word + type);
-  nas_text_put(b->text[2], sizeof b->text[2], "%s", size);
-  nas_text_put(b->text[3], sizeof b->text[3], "%s", after);
-  for (int i = 0; i < TEXTS; i++)
-    if (strlen(b->text[i]) > longest) longest = strlen(b->text[i]);
-  b->width = 24 + (longest > 9 ? 8 * (int)longest : 72);
-}
-
-static int fill_boxes(const nas_space *self, const nas_arch *arch, nas_task task, box boxes[BOXES_MAX]) {
-  const mlp_data *d = data_of(self);
-  const mlp_options *o = options_of(self);
-  int n = 0;
-  char size[32], after[64];
-  nas_text_put(size, sizeof size, "%d \u00d7 %d \u00d7 %d", task.input.c, task.input.h, task.input.w);
-  fill_box(&boxes[n++], "input", size, "", "#222222");
-  for (; n <= depth_of(self, arch); n++) {
-    const uint8_t *gene = arch->gene + 1 + PARTS * (n - 1);
-    const char *norm = d->word[NORM][gene[NORM]], *activation = d->word[ACTIVATION][gene[ACTIVATION]];
-    if (!strcmp(activation, "none")) activation = o->activation;
-    bool normed = strcmp(norm, "none") != 0, bent = strcmp(activation, "none") != 0;
-    nas_text_put(size, sizeof size, "%d neurons", (int)d->width[gene[WIDTH]]);
-    nas_text_put(after, sizeof after, "%s%s%s%s", normed ? norm : "", normed ? " norm" : "", normed && bent ? ", " : "",
-                 bent ? activation : "");
-    fill_box(&boxes[n], d->word[TYPE][gene[TYPE]], size, after, nas_line_style_of(gene[TYPE])->colour);
-  }
-  nas_text_put(size, sizeof size, "%d outputs", (int)task.classes);
-  fill_box(&boxes[n++], o->head, size, "", "#222222");
-  return n;
-}
-
-static nas_status caption_of(const nas_space *self, const nas_arch *arch, nas_task task, nas_caption *out,
-                             nas_err *err) {
-  const mlp_options *o = options_of(self);
-  int depth = depth_of(self, arch);
-  nas_text_put(out->title, sizeof out->title, "network of %d layer%s and a head", depth, depth > 1 ? "s" : "");
-  nas_text_put(out->basis, sizeof out->basis, "%s%s%d \u00d7 %d \u00d7 %d image, %d classes",
-               o->match[0] == 'n' ? "" : "matched by ",
-               o->match[0] == 'n'   ? ""
-               : o->match[0] == 'p' ? "params, "
-                                    : "macs, ",
-               task.input.c, task.input.h, task.input.w, task.classes);
-  return nas_caption_count(self, arch, task, out, err);
-}
-
-static void add_box(const box *b, int x, nas_str *out) {
-  static const int size[TEXTS] = {15, 10, 13, 12};
-  nas_str_fmt(out,
-              "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\" fill=\"#f4f4f4\" stroke=\"%s\" "
-              "stroke-width=\"2\"/>\n",
-              x, BOX_TOP, b->width, BOX_HEIGHT, b->colour);
-  for (int i = 0; i < TEXTS; i++) {
-    if (!b->text[i][0]) continue;
-    nas_str_fmt(out, "<text x=\"%d\" y=\"%d\" font-size=\"%d\"%s>", x + b->width / 2, BOX_TOP + 24 + 19 * i, size[i],
-                i ? "" : " font-weight=\"bold\"");
-    nas_xml_add(out, b->text[i]);
-    nas_str_add(out, "</text>\n");
-  }
-}
-
-static nas_status svg(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err) {
-  nas_caption caption;
-  box boxes[BOXES_MAX];
-  char text[NAS_ARCH_TEXT_MAX];
-  int n = fill_boxes(self, arch, task, boxes), width = 2 * EDGE - GAP, middle = BOX_TOP + BOX_HEIGHT / 2;
-  NAS_TRY(caption_of(self, arch, task, &caption, err));
-  NAS_TRY(nas_space_format(self, arch, text, err));
-  for (int i = 0; i < n; i++) width += boxes[i].width + GAP;
-  int total = width < 480 ? 480 : width, x = EDGE + (total - width) / 2;
-  int height = BOX_TOP + BOX_HEIGHT + 26 + 15 * nas_svg_arch_lines(text, total);
-  nas_svg_head(out, &caption, total, height, NULL);
-  for (int i = 0; i < n; x += boxes[i++].width + GAP) {
-    add_box(&boxes[i], x, out);
-    if (i)
-      nas_str_fmt(out,
-                  "<path d=\"M%d %dh%d\" stroke=\"#222222\" stroke-width=\"1.4\"/><path d=\"M%d %dl-9 -4.5v9z\"/>\n",
-                  x - GAP, middle, GAP - 9, x, middle);
-  }
-  nas_svg_arch(out, text, total, height);
-  nas_str_add(out, "</svg>\n");
-  return NAS_OK;
-}
-
-static nas_status dot(const nas_space *self, const nas_arch *arch, nas_task task, nas_str *out, nas_err *err) {
-  nas_caption caption;
-  box boxes[BOXES_MAX];
-  int n = fill_boxes(self, arch, task, boxes);
-  NAS_TRY(caption_of(self, arch, task, &caption, err));
-  nas_str_fmt(out,
-              "digraph network {\n  rankdir=LR; labelloc=t; fontname=\"Helvetica\";\n  label=\"%s\\n%s\\n%s\";\n"
-              "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f4f4f4\", fontname=\"Helvetica\", "
-              "fontsize=12];\n",
-              caption.title, caption.counts, caption.basis);
-  for (int i = 0; i < n; i++) {
-    nas_str_fmt(out, "  n%d [color=\"%s\", label=<<B>", i, boxes[i].colour);
-    nas_xml_add(out, boxes[i].text[0]);
-    nas_str_add(out, "</B>");
-    for (int k = 1; k < TEXTS; k++) {
-      if (!boxes[i].text[k][0]) continue;
-      nas_str_add(out, "<BR/>");
-      nas_xml_add(out, boxes[i].text[k]);
-    }
-    nas_str_add(out, ">];\n");
-    if (i) nas_str_fmt(out, "  n%d -> n%d;\n", i - 1, i);
-  }
-  nas_str_add(out, "}\n");
-  return NAS_OK;
 }
 
 extern const nas_space_type nas_space_type_neuron_mlp;
@@ -402,6 +253,6 @@ const nas_space_type nas_space_type_neuron_mlp = {
     .class_of = index_of,
     .class_first = class_first,
     .net = net,
-    .dot = dot,
-    .svg = svg,
+    .dot = nas_neuron_mlp_dot,
+    .svg = nas_neuron_mlp_svg,
 };

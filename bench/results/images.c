@@ -154,14 +154,11 @@ static void print_epoch(void *arg, const nas_epoch *epoch) {
 /* The accuracy of the last epoch, and that of another one where an experiment asks for it. */
 static void read_accuracies(const experiment *e, const nas_result *r, double out[FIGURES_MAX]) {
   const char *second = e->figures[1].name;
-  const nas_epoch *epochs = r->epochs, *best = epochs, *chosen = epochs;
-  for (size_t i = 0; i < r->n_epochs; i++) {
+  const nas_epoch *epochs = r->epochs, *best = epochs;
+  for (size_t i = 0; i < r->n_epochs; i++)
     if (epochs[i].test_accuracy > best->test_accuracy) best = &epochs[i];
-    if (epochs[i].valid_accuracy > chosen->valid_accuracy) chosen = &epochs[i];
-  }
   out[0] = epochs[r->n_epochs - 1].test_accuracy;
   if (second && strcmp(second, BEST_EPOCH) == 0) out[1] = best->test_accuracy;
-  if (second && strcmp(second, CHOSEN_EPOCH) == 0) out[1] = chosen->test_accuracy;
 }
 
 static nas_status train(const experiment *e, const nas_dataset *d, uint64_t seed, bool noise, double out[FIGURES_MAX],

@@ -6,10 +6,8 @@
 
 enum { FIGURES_MAX = 8, STAGES_MAX = 4 };
 
-/* Names of the second figure of a training, where the published one is the test accuracy of the best of all epochs, or
- * of the epoch that is best in validation. */
-#define BEST_EPOCH   "of the best epoch"
-#define CHOSEN_EPOCH "of the best in validation"
+/* Name of the second figure of a training, where the published one is the test accuracy of the best of all epochs. */
+#define BEST_EPOCH "of the best epoch"
 
 /* One figure of an experiment and what was published for it. */
 typedef struct figure {
