@@ -66,12 +66,17 @@ static const float *add_values(const nas_call *c, int64_t first, int64_t n, floa
 }
 
 static void add_norms(const nas_call *c, int64_t first, int64_t n, float *to, const float *plus) {
+  nas_affine of[NAS_AFFINES];
+  int count = 0;
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
-    if (b->folded) continue;
-    nas_kernels()->affine(to, plus, b->z + first, nas_branch_stats(b, NAS_STATS_SCALE),
-                          nas_branch_stats(b, NAS_STATS_SHIFT), n / b->site.out.c, b->site.out.c);
+    if (!b->folded)
+      of[count++] =
+          (nas_affine){b->z + first, nas_branch_stats(b, NAS_STATS_SCALE), nas_branch_stats(b, NAS_STATS_SHIFT)};
+    if (count == 0 || (count < NAS_AFFINES && i + 1 < c->n_branches)) continue;
+    nas_kernels()->affine_sum(to, plus, of, count, n / b->site.out.c, b->site.out.c);
     plus = to;
+    count = 0;
   }
 }
 

@@ -123,46 +123,56 @@ static void norm_sums(const float *dy, const float *x, const float *mean, int64_
   channel_sums(dy, x, mean, rows, channels, sum, dot);
 }
 
-INLINE v16 affine_of(const float *x, v16 scale, v16 shift, const float *plus) {
-  v16 v = load(x) * scale + shift;
-  return plus ? load(plus) + v : v;
-}
-
 /* The factors stay in registers. */
-INLINE int64_t affine_of_64(float *y, const float *plus, const float *x, const float *scale, const float *shift,
-                            int64_t n) {
-  v16 f[4], s[4];
-  for (int k = 0; k < 4; k++) f[k] = load(scale + 16 * k), s[k] = load(shift + 16 * k);
+INLINE int64_t affine_sum_of_64(float *y, const float *plus, const nas_affine *of, int count, int64_t n) {
+  v16 f[NAS_AFFINES][4], s[NAS_AFFINES][4];
+  for (int j = 0; j < count; j++)
+    for (int k = 0; k < 4; k++) f[j][k] = load(of[j].scale + 16 * k), s[j][k] = load(of[j].shift + 16 * k);
   int64_t i = 0;
   for (; i + PERIOD <= n; i += PERIOD)
-    for (int k = 0; k < 4; k++)
-      store(y + i + 16 * k, affine_of(x + i + 16 * k, f[k], s[k], plus ? plus + i + 16 * k : NULL));
+    for (int k = 0; k < 4; k++) {
+      v16 sum = load(of[0].x + i + 16 * k) * f[0][k] + s[0][k];
+      if (plus) sum = load(plus + i + 16 * k) + sum;
+      for (int j = 1; j < count; j++) sum += load(of[j].x + i + 16 * k) * f[j][k] + s[j][k];
+      store(y + i + 16 * k, sum);
+    }
   return i;
 }
 
-INLINE void affine_by(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t n,
-                      int64_t period) {
-  int64_t i = period == PERIOD ? affine_of_64(y, plus, x, scale, shift, n) : 0;
+/* From element i on, whose channel is the first. */
+static void affine_from(float *y, const float *plus, const nas_affine *of, int64_t i, int64_t n, int64_t period) {
   for (; i < n; i += period) {
     int64_t k = 0, part = n - i < period ? n - i : period;
-    for (; k + 16 <= part; k += 16)
-      store(y + i + k, affine_of(x + i + k, load(scale + k), load(shift + k), plus ? plus + i + k : NULL));
+    for (; k + 16 <= part; k += 16) {
+      v16 v = load(of->x + i + k) * load(of->scale + k) + load(of->shift + k);
+      store(y + i + k, plus ? load(plus + i + k) + v : v);
+    }
     for (; k < part; k++) {
-      float v = x[i + k] * scale[k] + shift[k];
+      float v = of->x[i + k] * of->scale[k] + of->shift[k];
       y[i + k] = plus ? plus[i + k] + v : v;
     }
   }
 }
 
+static void affine_sum(float *y, const float *plus, const nas_affine *of, int count, int64_t rows, int64_t channels) {
+  float room[NAS_AFFINES][2][PERIOD_MAX];
+  nas_affine wide[NAS_AFFINES];
+  int64_t period = period_of(channels), n = rows * channels, done = 0;
+  for (int j = 0; j < count; j++)
+    wide[j] = (nas_affine){of[j].x, spread(of[j].scale, channels, period, room[j][0]),
+                           spread(of[j].shift, channels, period, room[j][1])};
+  if (period == PERIOD && count == 1 && plus) done = affine_sum_of_64(y, plus, wide, 1, n);
+  else if (period == PERIOD && count == 1) done = affine_sum_of_64(y, NULL, wide, 1, n);
+  else if (period == PERIOD && count == 2 && plus) done = affine_sum_of_64(y, plus, wide, 2, n);
+  else if (period == PERIOD && count == 2) done = affine_sum_of_64(y, NULL, wide, 2, n);
+  else if (period == PERIOD && plus) done = affine_sum_of_64(y, plus, wide, 3, n);
+  else if (period == PERIOD) done = affine_sum_of_64(y, NULL, wide, 3, n);
+  for (int j = 0; j < count; j++) affine_from(y, j ? y : plus, &wide[j], done, n, period);
+}
+
 static void affine(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t rows,
                    int64_t channels) {
-  float room[2][PERIOD_MAX];
-  int64_t period = period_of(channels), n = rows * channels;
-  scale = spread(scale, channels, period, room[0]);
-  shift = spread(shift, channels, period, room[1]);
-  if (period == PERIOD && plus) affine_by(y, plus, x, scale, shift, n, PERIOD);
-  else if (period == PERIOD) affine_by(y, NULL, x, scale, shift, n, PERIOD);
-  else affine_by(y, plus, x, scale, shift, n, period);
+  affine_sum(y, plus, &(nas_affine){x, scale, shift}, 1, rows, channels);
 }
 
 INLINE v16 gradient_of(const float *dy, const float *x, v16 mean, v16 a, v16 b, v16 c, const float *plus) {
@@ -377,6 +387,7 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .weighted_sum = weighted_sum,
     .moments = moments,
     .affine = affine,
+    .affine_sum = affine_sum,
     .norm_sums = norm_sums,
     .norm_gradient = norm_gradient,
     .split_moments = split_moments,

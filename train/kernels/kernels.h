@@ -31,6 +31,12 @@ static inline int64_t nas_pool_scratch(const nas_pool *p) {
   return (2 * columns + 2 * p->kernel_w + 2 * p->pad) * p->channels + p->kernel_h;
 }
 
+/* scale x + shift, the factors per channel. */
+enum { NAS_AFFINES = 3 };
+typedef struct nas_affine {
+  const float *x, *scale, *shift;
+} nas_affine;
+
 struct nas_expression;
 
 typedef struct nas_kernel_set {
@@ -46,6 +52,8 @@ typedef struct nas_kernel_set {
   /* y = plus + scale x + shift */
   void (*affine)(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t rows,
                  int64_t channels);
+  /* y = plus + the sum of scale x + shift of `of`, 1 to NAS_AFFINES of them, added one after the other. */
+  void (*affine_sum)(float *y, const float *plus, const nas_affine *of, int count, int64_t rows, int64_t channels);
   /* Per channel: the sums of dy and of dy (x - mean). */
   void (*norm_sums)(const float *dy, const float *x, const float *mean, int64_t rows, int64_t channels, float *sum,
                     float *dot);
