@@ -223,6 +223,26 @@ static void norm_gradient(float *dx, const float *plus, const float *dy, const f
   else norm_gradient_by(dx, plus, dy, x, mean, a, b, c, n, period);
 }
 
+/* Rows of whole vectors and periods of 64: the factors stay in registers from row to row. */
+INLINE void norm_gradient_rows_of_64(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+                                     const float *mean, const float *a, const float *b, const float *c, int64_t images,
+                                     int64_t rows, int64_t n) {
+  v16 m[4], fa[4], fb[4], fc[4];
+  for (int k = 0; k < 4; k++) {
+    m[k] = load(mean + 16 * k), fa[k] = load(a + 16 * k);
+    fb[k] = load(b + 16 * k), fc[k] = load(c + 16 * k);
+  }
+  for (int64_t i = 0; i < images; i++)
+    for (int64_t r = 0; r < rows; r++) {
+      float *to = dx + i * dx_image + r * dx_row, *end = to + n;
+      for (; to + PERIOD <= end; to += PERIOD, dy += PERIOD, x += PERIOD)
+        for (int k = 0; k < 4; k++)
+          store(to + 16 * k, gradient_of(dy + 16 * k, x + 16 * k, m[k], fa[k], fb[k], fc[k], NULL));
+      for (int k = 0; k < 3 && to < end; k++, to += 16, dy += 16, x += 16)
+        store(to, gradient_of(dy, x, m[k], fa[k], fb[k], fc[k], NULL));
+    }
+}
+
 static void norm_gradient_rows(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
                                const float *mean, const float *a, const float *b, const float *c, int64_t images,
                                int64_t rows, int64_t n, int64_t channels) {
@@ -232,12 +252,13 @@ static void norm_gradient_rows(float *dx, int64_t dx_image, int64_t dx_row, cons
   a = spread(a, channels, period, room[1]);
   b = spread(b, channels, period, room[2]);
   c = spread(c, channels, period, room[3]);
+  if (period == PERIOD && n % 16 == 0) {
+    norm_gradient_rows_of_64(dx, dx_image, dx_row, dy, x, mean, a, b, c, images, rows, n);
+    return;
+  }
   for (int64_t i = 0; i < images; i++)
-    for (int64_t r = 0; r < rows; r++, dy += n, x += n) {
-      float *to = dx + i * dx_image + r * dx_row;
-      if (period == PERIOD) norm_gradient_by(to, NULL, dy, x, mean, a, b, c, n, PERIOD);
-      else norm_gradient_by(to, NULL, dy, x, mean, a, b, c, n, period);
-    }
+    for (int64_t r = 0; r < rows; r++, dy += n, x += n)
+      norm_gradient_by(dx + i * dx_image + r * dx_row, NULL, dy, x, mean, a, b, c, n, period);
 }
 
 static void copy_rows(float *to, int64_t to_row, const float *from, bool positive, int64_t rows, int64_t n) {

@@ -84,16 +84,26 @@ void NAS_PER_ISA(winograd_gradient)(const nas_winograd_gradient *g);
 enum { NAS_WINOGRAD_LINE = 16 * NAS_WINOGRAD_BLOCK }; /* numbers of a slab */
 #define WINOGRAD_UNROLL _Pragma("GCC unroll 16")
 
-/* Vector k's numbers at y[at]. */
-INLINE void winograd_put(const nas_winograd_store *s, int64_t k, int64_t at, v16 value) {
-  if (s->mask[k]) value = select_positive(load(s->mask[k] + at), value);
-  store(s->y[k] + at, s->plus[k] ? load(s->plus[k] + at) + value : value);
+/* Where one vector's pixels go. Functions that get it with a NULL written out are compiled without what it would do. */
+typedef struct winograd_target {
+  float *y;
+  const float *plus, *mask;
+} winograd_target;
+#define WINOGRAD_TARGETS(call, s, k)                                                            \
+  if (!(s)->mask[k] && !(s)->plus[k]) call((s), ((winograd_target){(s)->y[k], NULL, NULL}), k); \
+  else if (!(s)->plus[k]) call((s), ((winograd_target){(s)->y[k], NULL, (s)->mask[k]}), k);     \
+  else call((s), ((winograd_target){(s)->y[k], (s)->plus[k], (s)->mask[k]}), k)
+
+/* A vector's numbers at y[at]. */
+INLINE void winograd_put(winograd_target to, int64_t at, v16 value) {
+  if (to.mask) value = select_positive(load(to.mask + at), value);
+  store(to.y + at, to.plus ? load(to.plus + at) + value : value);
 }
 /* The first half of them. */
-INLINE void winograd_put_half(const nas_winograd_store *s, int64_t k, int64_t at, v16 value) {
+INLINE void winograd_put_half(winograd_target to, int64_t at, v16 value) {
   for (int64_t l = 0; l < 8; l++) {
-    float one = s->mask[k] && !(s->mask[k][at + l] > 0) ? 0 : value[l];
-    s->y[k][at + l] = s->plus[k] ? s->plus[k][at + l] + one : one;
+    float one = to.mask && !(to.mask[at + l] > 0) ? 0 : value[l];
+    to.y[at + l] = to.plus ? to.plus[at + l] + one : one;
   }
 }
 

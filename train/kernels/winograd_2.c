@@ -60,7 +60,7 @@ INLINE void sum_column(v16 to[2], const float *m, int64_t row) {
   to[1] = (b - c) - load(m + 3 * row);
 }
 
-INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
+INLINE void store_vector(const nas_winograd_store *s, winograd_target to, int64_t k) {
   const float *m = s->m + k * LINE;
   for (int64_t t = 0; t < s->patches; t++, m += 16) {
     v16 c[4][2];
@@ -68,8 +68,8 @@ INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
     for (int64_t r = 0; r < s->rows; r++) {
       int64_t at = r * s->y_row + 2 * t * s->pitch;
       v16 middle = r ? c[1][1] + c[2][1] : c[1][0] + c[2][0], apart = r ? c[1][1] - c[2][1] : c[1][0] - c[2][0];
-      winograd_put(s, k, at, (r ? c[0][1] : c[0][0]) + middle);
-      if (2 * t + 1 < s->columns) winograd_put(s, k, at + s->pitch, apart - (r ? c[3][1] : c[3][0]));
+      winograd_put(to, at, (r ? c[0][1] : c[0][0]) + middle);
+      if (2 * t + 1 < s->columns) winograd_put(to, at + s->pitch, apart - (r ? c[3][1] : c[3][0]));
     }
   }
 }
@@ -109,7 +109,7 @@ INLINE void spread_pairs(const nas_winograd_run *r) {
   }
 }
 
-INLINE void store_pairs(const nas_winograd_store *s, int64_t k) {
+INLINE void store_pairs(const nas_winograd_store *s, winograd_target to, int64_t k) {
   const float *m = s->m + k * LINE;
   for (int64_t t = 0; t < s->patches; t++, m += 16) {
     v16 outer[2], inner[2];
@@ -120,8 +120,8 @@ INLINE void store_pairs(const nas_winograd_store *s, int64_t k) {
       v16 o = r ? outer[1] : outer[0], i = r ? inner[1] : inner[0];
       v16 value = in_halves(o) * half_sign + (even_halves(i) + odd_halves(i) * half_sign);
       if (2 * t + 1 < s->columns) {
-        winograd_put(s, k, at, value);
-      } else winograd_put_half(s, k, at, value);
+        winograd_put(to, at, value);
+      } else winograd_put_half(to, at, value);
     }
   }
 }
@@ -142,8 +142,11 @@ static void spread(const nas_winograd_run *r) {
 
 static void store_patches(const nas_winograd_store *s) {
   for (int64_t k = 0; k < s->vectors; k++)
-    if (s->pairs) store_pairs(s, k);
-    else store_vector(s, k);
+    if (s->pairs) {
+      WINOGRAD_TARGETS(store_pairs, s, k);
+    } else {
+      WINOGRAD_TARGETS(store_vector, s, k);
+    }
 }
 
 /* ---- weights ---- */

@@ -111,19 +111,26 @@ INLINE void sum_column(v16 y[4], const float *m, int64_t next) {
   sum_six(y, load(m), load(m + next), load(m + 2 * next), load(m + 3 * next), load(m + 4 * next), load(m + 5 * next));
 }
 
-INLINE void store_vector(const nas_winograd_store *s, int64_t k) {
+/* One patch into four rows of `columns` pixels. */
+INLINE void store_patch(const nas_winograd_store *s, winograd_target to, const float *m, int64_t at, int64_t rows,
+                        int64_t columns) {
+  v16 c[6][4];
+  UNROLL for (int q = 0; q < 6; q++) sum_column(c[q], m + q * s->apart, 6 * s->apart);
+  UNROLL for (int r = 0; r < 4; r++) {
+    if (r >= rows) break;
+    v16 y[4];
+    sum_six(y, c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]);
+    UNROLL for (int q = 0; q < 4; q++) if (q < columns) winograd_put(to, at + q * s->pitch, y[q]);
+    at += s->y_row;
+  }
+}
+
+INLINE void store_vector(const nas_winograd_store *s, winograd_target to, int64_t k) {
   const float *m = s->m + k * LINE;
-  const int64_t next = 6 * s->apart;
   for (int64_t t = 0; t < s->patches; t++, m += 16) {
-    v16 c[6][4];
-    UNROLL for (int q = 0; q < 6; q++) sum_column(c[q], m + q * s->apart, next);
-    UNROLL for (int r = 0; r < 4; r++) {
-      if (r >= s->rows) break;
-      v16 y[4];
-      sum_six(y, c[0][r], c[1][r], c[2][r], c[3][r], c[4][r], c[5][r]);
-      int64_t at = r * s->y_row + 4 * t * s->pitch;
-      UNROLL for (int q = 0; q < 4; q++) if (4 * t + q < s->columns) winograd_put(s, k, at + q * s->pitch, y[q]);
-    }
+    int64_t at = 4 * t * s->pitch, columns = s->columns - 4 * t;
+    if (s->rows >= 4 && columns >= 4) store_patch(s, to, m, at, 4, 4);
+    else store_patch(s, to, m, at, s->rows, columns);
   }
 }
 
@@ -183,31 +190,37 @@ INLINE void spread_pairs(const nas_winograd_run *r) {
   }
 }
 
-/* Pixels 2 q and 2 q + 1 of a row of `columns`, if there are. */
-INLINE void put_two(const nas_winograd_store *s, int64_t k, int64_t at, int64_t columns, v16 value) {
-  if (columns >= 2) winograd_put(s, k, at, value);
-  else if (columns == 1) winograd_put_half(s, k, at, value);
+/* The first `columns` of two pixels. */
+INLINE void put_two(winograd_target to, int64_t at, int64_t columns, v16 value) {
+  if (columns >= 2) winograd_put(to, at, value);
+  else if (columns == 1) winograd_put_half(to, at, value);
 }
 
-INLINE void store_pairs(const nas_winograd_store *s, int64_t k) {
+INLINE void store_patch_pairs(const nas_winograd_store *s, winograd_target to, const float *m, int64_t at, int64_t rows,
+                              int64_t columns) {
+  v16 c[3][4];
+  UNROLL for (int q = 0; q < 3; q++) sum_column(c[q], m + q * s->apart, 3 * s->apart);
+  UNROLL for (int r = 0; r < 4; r++) {
+    if (r >= rows) break;
+    /* sums and differences of the two points of a pair take turns */
+    v16 a = WINOGRAD_SHUFFLE(c[1][r], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    v16 b = WINOGRAD_SHUFFLE(c[2][r], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    a += c[1][r] * take_turns(1, -1);
+    b += c[2][r] * take_turns(1, -1);
+    v16 left = c[0][r] * take_turns(1, 0) + a * take_turns(1, A) + b * take_turns(1, B);
+    v16 right = c[0][r] * take_turns(0, 1) + a * take_turns(0.5f, 0.5f * A) + b * take_turns(2, 2 * B);
+    put_two(to, at, columns, in_halves(left));
+    put_two(to, at + 16, columns - 2, in_halves(right));
+    at += s->y_row;
+  }
+}
+
+INLINE void store_pairs(const nas_winograd_store *s, winograd_target to, int64_t k) {
   const float *m = s->m + k * LINE;
-  const int64_t next = 3 * s->apart;
   for (int64_t t = 0; t < s->patches; t++, m += 16) {
-    v16 c[3][4];
-    UNROLL for (int q = 0; q < 3; q++) sum_column(c[q], m + q * s->apart, next);
-    UNROLL for (int r = 0; r < 4; r++) {
-      if (r >= s->rows) break;
-      /* sums and differences of the two points of a pair take turns */
-      v16 a = WINOGRAD_SHUFFLE(c[1][r], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-      v16 b = WINOGRAD_SHUFFLE(c[2][r], 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-      a += c[1][r] * take_turns(1, -1);
-      b += c[2][r] * take_turns(1, -1);
-      v16 left = c[0][r] * take_turns(1, 0) + a * take_turns(1, A) + b * take_turns(1, B);
-      v16 right = c[0][r] * take_turns(0, 1) + a * take_turns(0.5f, 0.5f * A) + b * take_turns(2, 2 * B);
-      int64_t at = r * s->y_row + 32 * t;
-      put_two(s, k, at, s->columns - 4 * t, in_halves(left));
-      put_two(s, k, at + 16, s->columns - 4 * t - 2, in_halves(right));
-    }
+    int64_t columns = s->columns - 4 * t;
+    if (s->rows >= 4 && columns >= 4) store_patch_pairs(s, to, m, 32 * t, 4, 4);
+    else store_patch_pairs(s, to, m, 32 * t, s->rows, columns);
   }
 }
 
@@ -236,8 +249,11 @@ static void spread(const nas_winograd_run *r) {
 
 static void store_patches(const nas_winograd_store *s) {
   for (int64_t k = 0; k < s->vectors; k++)
-    if (s->pairs) store_pairs(s, k);
-    else store_vector(s, k);
+    if (s->pairs) {
+      WINOGRAD_TARGETS(store_pairs, s, k);
+    } else {
+      WINOGRAD_TARGETS(store_vector, s, k);
+    }
 }
 
 /* G of three, and G' of six. */
