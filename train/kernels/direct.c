@@ -7,7 +7,7 @@
 
 #include "train/kernels/vector.h"
 
-#define UNROLL   _Pragma("GCC unroll 16")
+#define UNROLL   _Pragma("GCC unroll 32")
 #define FETCH(x) __builtin_prefetch(x, 0, 2)
 
 /* Outputs first .. last - 1 of a block's `outputs` of each of `images` images take numbers 0 .. n - 1 of their windows.
@@ -150,11 +150,11 @@ void NAS_PER_ISA(direct_row)(const nas_direct_row *r) {
 
 /* Numbers t .. t + count - 1 of the window, all images. Those outside the image are left out where the whole stretch
  * is. */
-INLINE void gradient_part(const nas_direct_gradient *g, int64_t t, int count, int vectors, int64_t part) {
-  v16 sum[16 * NAS_DIRECT_VECTORS];
+INLINE void gradient_part(const nas_direct_gradient *g, int64_t t, int count, int vectors, int64_t part, bool fetch) {
+  v16 sum[24 * NAS_DIRECT_VECTORS];
   UNROLL for (int i = 0; i < count; i++) UNROLL for (int k = 0; k < vectors; k++) sum[i * vectors + k] = (v16){0};
   /* Each part fetches a line of each stretch per output until all are on their way. */
-  int64_t begun = part * g->images * g->rows * g->width * 16, line = g->ahead[0] && begun < g->ahead_n ? 16 : 0;
+  int64_t begun = part * g->images * g->rows * g->width * 16, line = fetch && begun < g->ahead_n ? 16 : 0;
   const float *a0 = line ? g->ahead[0] + begun : g->x, *a1 = line ? g->ahead[1] + begun : g->x;
   int64_t first = t + count <= g->left, last = g->width - (t >= g->length - g->right);
   for (int64_t image = 0; image < g->images; image++)
@@ -165,10 +165,12 @@ INLINE void gradient_part(const nas_direct_gradient *g, int64_t t, int count, in
       const float *d2 = vectors > 2 ? g->dz[2] + from : NULL;
       for (int64_t j = first; j < last; j++, x += g->step, d0 += g->dz_pitch) {
         v16 d[NAS_DIRECT_VECTORS] = {load(d0)};
-        FETCH(a0);
-        FETCH(a1);
-        a0 += line;
-        a1 += line;
+        if (fetch) {
+          FETCH(a0);
+          FETCH(a1);
+          a0 += line;
+          a1 += line;
+        }
         if (vectors > 1) d[1] = load(d1), d1 += g->dz_pitch;
         if (vectors > 2) d[2] = load(d2), d2 += g->dz_pitch;
         UNROLL for (int i = 0; i < count; i++) {
@@ -184,19 +186,24 @@ INLINE void gradient_part(const nas_direct_gradient *g, int64_t t, int count, in
   }
 }
 
-INLINE void gradient_by(const nas_direct_gradient *g, int most, int vectors) {
+/* Most numbers at once, then fewer. */
+INLINE void gradient_by(const nas_direct_gradient *g, int most, int vectors, bool fetch) {
   int64_t t = 0, part = 0;
-  for (; t + most <= g->length; t += most) gradient_part(g, t, most, vectors, part++);
-  for (; most > 4 && t + 4 <= g->length; t += 4) gradient_part(g, t, 4, vectors, part++);
-  for (; t < g->length; t++) gradient_part(g, t, 1, vectors, part++);
+  for (; most > 16 && t + most <= g->length; t += most) gradient_part(g, t, most, vectors, part++, fetch);
+  for (; most >= 16 && t + 16 <= g->length; t += 16) gradient_part(g, t, 16, vectors, part++, fetch);
+  for (; most >= 8 && t + 8 <= g->length; t += 8) gradient_part(g, t, 8, vectors, part++, fetch);
+  for (; t + 4 <= g->length; t += 4) gradient_part(g, t, 4, vectors, part++, fetch);
+  for (; t < g->length; t++) gradient_part(g, t, 1, vectors, part++, fetch);
 }
 
 void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g) {
 #if defined(__AVX512F__)
-  if (g->vectors == 3) gradient_by(g, 8, 3);
-  else if (g->vectors == 2) gradient_by(g, 8, 2);
-  else gradient_by(g, 16, 1);
+  if (g->vectors == 3) gradient_by(g, 8, 3, g->ahead[0]);
+  else if (g->vectors == 2) gradient_by(g, 8, 2, g->ahead[0]);
+  else if (g->ahead[0]) gradient_by(g, 16, 1, true);
+  else if (g->length % 24 == 0) gradient_by(g, 24, 1, false);
+  else gradient_by(g, 16, 1, false);
 #else
-  gradient_by(g, 4, 1);
+  gradient_by(g, 4, 1, g->ahead[0]);
 #endif
 }
