@@ -92,9 +92,9 @@ static void convolve(const fan *f, const float *x, const float *packed, float *z
   nas_direct_row r = {
       .windows = windows, .width = f->width, .step = 2 * f->ins, .images = 1, .vectors = (int32_t)f->side};
   for (int64_t v = 0; v < nas_direct_count(f->outs); v += f->side, packed += 3 * length * f->side * 16)
-    for (int64_t row = 0; row < f->images * f->height; row++) {
+    for (int64_t row = 0, of_image = 0; row < f->images * f->height; row++) {
       r.n_windows = 0;
-      for (int64_t k = row % f->height ? 0 : 1; k < 3; k++)
+      for (int64_t k = of_image ? 0 : 1; k < 3; k++)
         windows[r.n_windows++] = (nas_direct_window){.x = x + (2 * row + k - 1) * in_row,
                                                      .w = packed + k * length * f->side * 16,
                                                      .length = length,
@@ -104,6 +104,7 @@ static void convolve(const fan *f, const float *x, const float *packed, float *z
         r.pitch[k] = f->outs;
       }
       nas_kernels()->direct_row(&r);
+      if (++of_image == f->height) of_image = 0;
     }
 }
 
@@ -183,30 +184,37 @@ static void pack_data(const fan *f, const float *w, float *to) {
       for (int64_t column = 0; column < (f->wide > 1 ? 1 : 2); column++) to = pack_phase(f, w, v, row, column, to);
 }
 
-/* One row of one phase: dx = dplus + what came back, where the ReLU let x through. `row` of the input. */
-static void data_row(const nas_call *c, const fan *f, int64_t tile, const float *x, const float *dz, int64_t row,
-                     int64_t column, int64_t v, const float *packed) {
-  int64_t out_row = f->width * f->outs, own = row / 2, columns = f->wide > 1 ? 2 : 1 + column;
-  int64_t length = columns * f->outs, at = (row * 2 * f->width + column) * f->ins + 16 * v;
+/* One phase of an image: dx = dplus + what came back, where the ReLU let x through, in its even or odd rows and from
+ * pixel `column` on. */
+static void data_phase(const nas_call *c, const fan *f, int64_t tile, const float *x, const float *dz, int64_t image,
+                       int64_t odd, int64_t column, int64_t v, const float *packed) {
+  int64_t out_row = f->width * f->outs, in_row = 2 * f->width * f->ins, columns = f->wide > 1 ? 2 : 1 + column;
+  int64_t length = columns * f->outs, right = (columns - 1) * f->outs;
   nas_direct_window windows[2];
   nas_direct_row r = {
       .windows = windows, .width = f->width, .step = f->outs, .images = 1, .vectors = (int32_t)f->side_dx};
-  for (int64_t k = 0; k <= row % 2; k++) {
-    if ((own + k) / f->height != own / f->height) continue; /* below the image */
-    windows[r.n_windows++] = (nas_direct_window){.x = dz + (own + k) * out_row,
-                                                 .w = packed + k * length * 16 * f->side_dx,
-                                                 .length = length,
-                                                 .right = (columns - 1) * f->outs};
-  }
+  int64_t at = image * 2 * f->height * in_row + odd * in_row + column * f->ins + 16 * v;
   const float *dplus = c->dplus[0];
-  int64_t from = tile * in_numbers(f) + at;
+  dz += image * f->height * out_row;
   for (int64_t k = 0; k < f->side_dx; k++) {
+    int64_t from = tile * in_numbers(f) + at + 16 * k;
     r.pitch[k] = 2 * f->ins;
-    r.y[k] = (float *)c->dx[0] + from + 16 * k;
-    r.plus[k] = dplus ? dplus + from + 16 * k : NULL;
+    r.y[k] = (float *)c->dx[0] + from;
+    r.plus[k] = dplus ? dplus + from : NULL;
     r.mask[k] = c->relu_in ? x + at + 16 * k : NULL;
   }
-  nas_kernels()->direct_row(&r);
+  for (int64_t row = 0; row < f->height; row++, dz += out_row) {
+    r.n_windows = odd && row + 1 < f->height ? 2 : 1; /* what lies below the image is not there */
+    for (int64_t k = 0; k < r.n_windows; k++)
+      windows[k] = (nas_direct_window){
+          .x = dz + k * out_row, .w = packed + k * length * 16 * f->side_dx, .length = length, .right = right};
+    nas_kernels()->direct_row(&r);
+    for (int64_t k = 0; k < f->side_dx; k++) {
+      r.y[k] += 2 * in_row;
+      if (r.plus[k]) r.plus[k] += 2 * in_row;
+      if (r.mask[k]) r.mask[k] += 2 * in_row;
+    }
+  }
 }
 
 static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const float *x, const float *dz,
@@ -214,8 +222,8 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->side_dx)
     for (int64_t odd = 0; odd < 2; odd++)
       for (int64_t column = 0; column < (f->wide > 1 ? 1 : 2); column++) {
-        for (int64_t row = odd; row < f->images * 2 * f->height; row += 2)
-          data_row(c, f, tile, x, dz, row, column, v, packed);
+        for (int64_t image = 0; image < f->images; image++)
+          data_phase(c, f, tile, x, dz, image, odd, column, v, packed);
         packed += (1 + odd) * (f->wide > 1 ? 2 : 1 + column) * f->outs * 16 * f->side_dx;
       }
 }

@@ -122,6 +122,13 @@ static block_function *const blocks[4][MOST_VECTORS][SIZES] = {TABLE(0), TABLE(1
 static block_function *const blocks_of_images[4][MOST_VECTORS][3] = {SHORT_TABLE(0), SHORT_TABLE(16), SHORT_TABLE(32),
                                                                      SHORT_TABLE(64)};
 
+/* The first of the sizes from `first` on that divides the row; SIZES where none does. */
+static int size_that_divides(int64_t width, int first) {
+  UNROLL for (int i = 0; i < SIZES;
+              i++) if (i >= first && width % sizes[i] == 0) return i; /* known divisors: no division */
+  return SIZES;
+}
+
 static int first_size(const nas_direct_row *r) {
   if (r->images > 1) return r->vectors > 1 ? PAIRS : FOUR;
   return r->vectors > 1 ? FEWER : 0;
@@ -137,9 +144,8 @@ int32_t NAS_PER_ISA(direct_vectors)(void) { return MOST_VECTORS; }
 int32_t NAS_PER_ISA(direct_images)(void) { return MOST_IMAGES; }
 
 void NAS_PER_ISA(direct_row)(const nas_direct_row *r) {
-  int size = first_size(r), even = size;
   /* Blocks of one size, if one of the larger sizes divides the row. */
-  while (even < SIZES && r->width % sizes[even]) even++;
+  int size = first_size(r), even = size_that_divides(r->width, size);
   if (even < SIZES && 2 * sizes[even] >= sizes[size]) size = even;
   for (int64_t at = 0; at < r->width;) {
     while (sizes[size] > r->width - at) size++;
