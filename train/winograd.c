@@ -82,8 +82,8 @@ static int64_t patches_of(const nas_winograd_grid *g) { return g->images * down(
 /* The runs of patches first .. first + n - 1. */
 static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, run runs[BLOCK]) {
   int64_t side = g->side, wide = across(g), high = down(g), count = 0;
+  int64_t column = first % wide, row = first / wide % high, image = first / wide / high;
   for (int64_t slot = 0; slot < n;) {
-    int64_t at = first + slot, column = at % wide, row = at / wide % high, image = at / wide / high;
     int64_t patches = wide - column < n - slot ? wide - column : n - slot;
     runs[count++] = (run){.in = image * g->image + side * (row * g->row + column) + g->corner,
                           .out = (image * g->height + side * row) * g->width + side * column,
@@ -92,6 +92,8 @@ static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, r
                           .rows = g->height - side * row < side ? g->height - side * row : side,
                           .columns = g->width - side * column};
     slot += patches;
+    column = 0;
+    if (++row == high) row = 0, image++;
   }
   return count;
 }
