@@ -1,11 +1,15 @@
 #include "train/kernels/winograd.h"
 
+/* clang-format off */
 /* F(4x4, 3x3), on the points 0, a, -a, b, -b and infinity. With a = 1/sqrt 2 and b = sqrt 2 the errors of f32 are a
- * third to a quarter of those with 1 and 2, which are commonly taken: B' = 1     0   -5/2    0    1  0     G =    1 0
- * 0       A' = 1  1   1    1   1    0 0  -2a     -2     a    1  0          -2/3 -2a/3 -1/3            0  a  -a    b  -b
- * 0 0   2a     -2    -a    1  0          -2/3  2a/3 -1/3            0 1/2 1/2   2   2    0 0  -b/2  -1/2     b    1  0
- * 1/6   b/6  1/3            0 a/2 -a/2  2b -2b   1 0   b/2  -1/2    -b    1  0           1/6  -b/6  1/3 0     1     0
- * -5/2    0  1            0     0     1   */
+ * third to a quarter of those with 1 and 2, which are commonly taken:
+ *     B' = 1     0   -5/2    0    1  0     G =   1      0     0       A' = 1   1    1    1    1   0
+ *          0   -2a    -2     a    1  0         -2/3  -2a/3  -1/3           0   a   -a    b   -b   0
+ *          0    2a    -2    -a    1  0         -2/3   2a/3  -1/3           0  1/2  1/2   2    2   0
+ *          0  -b/2  -1/2     b    1  0          1/6    b/6   1/3           0  a/2 -a/2   2b  -2b  1
+ *          0   b/2  -1/2    -b    1  0          1/6   -b/6   1/3
+ *          0     1     0  -5/2    0  1           0      0     1   */
+/* clang-format on */
 #define UNROLL WINOGRAD_UNROLL
 enum { LINE = NAS_WINOGRAD_LINE };
 #define A 0.70710678118654752440f

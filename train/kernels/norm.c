@@ -1,0 +1,274 @@
+/* The loops of batch normalisation, per channel. */
+#include "train/kernels/norm.h"
+
+#include <stddef.h>
+
+#include "train/kernels/period.h"
+#include "train/kernels/vector.h"
+
+/* Sums of d and d e over n elements, n a multiple of the period of 64: d = a (- m), e = d or (b - m). */
+INLINE void sums_of_64(const float *a, const float *b, const float *mean, int64_t n, float *sum, float *dot) {
+  v16 s[4] = {0}, d[4] = {0};
+  v16 m[4] = {load(mean), load(mean + 16), load(mean + 32), load(mean + 48)};
+  for (int64_t i = 0; i < n; i += PERIOD)
+    for (int k = 0; k < 4; k++) {
+      v16 left = load(a + i + 16 * k), right;
+      if (b) right = load(b + i + 16 * k) - m[k];
+      else right = left -= m[k];
+      s[k] += left;
+      d[k] += left * right;
+    }
+  for (int k = 0; k < 4; k++) store(sum + 16 * k, s[k]), store(dot + 16 * k, d[k]);
+}
+
+INLINE void sums_of_many(const float *a, const float *b, const float *mean, int64_t n, int64_t period, float *sum,
+                         float *dot) {
+  for (int64_t k = 0; k < period; k++) sum[k] = dot[k] = 0;
+  for (int64_t i = 0; i < n; i += period)
+    for (int64_t k = 0; k < period; k++) {
+      float left = a[i + k] - (b ? 0 : mean[k]), right = b ? b[i + k] - mean[k] : left;
+      sum[k] += left;
+      dot[k] += left * right;
+    }
+}
+
+INLINE void channel_sums(const float *a, const float *b, const float *mean, int64_t rows, int64_t channels, float *sum,
+                         float *dot) {
+  float room[PERIOD_MAX], wide_sum[PERIOD_MAX], wide_dot[PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels, whole = n - n % period;
+  const float *m = spread(mean, channels, period, room);
+  if (period == PERIOD) sums_of_64(a, b, m, whole, wide_sum, wide_dot);
+  else if (period == channels) sums_of_many(a, b, m, whole, period, sum, dot);
+  else sums_of_many(a, b, m, whole, period, wide_sum, wide_dot);
+  if (period == PERIOD || period != channels) {
+    fold(wide_sum, period, channels, sum);
+    fold(wide_dot, period, channels, dot);
+  }
+  for (int64_t i = whole; i < n; i++) {
+    float left = a[i] - (b ? 0 : m[i - whole]), right = b ? b[i] - m[i - whole] : left;
+    sum[(i - whole) % channels] += left;
+    dot[(i - whole) % channels] += left * right;
+  }
+}
+
+void NAS_PER_ISA(moments)(const float *x, const float *shift, int64_t rows, int64_t channels, float *sum,
+                          float *square) {
+  channel_sums(x, NULL, shift, rows, channels, sum, square);
+}
+
+void NAS_PER_ISA(norm_sums)(const float *dy, const float *x, const float *mean, int64_t rows, int64_t channels,
+                            float *sum, float *dot) {
+  channel_sums(dy, x, mean, rows, channels, sum, dot);
+}
+
+/* The factors stay in registers. */
+INLINE int64_t affine_sum_of_64(float *y, const float *plus, const nas_affine *of, int count, int64_t n) {
+  v16 f[NAS_AFFINES][4], s[NAS_AFFINES][4];
+  for (int j = 0; j < count; j++)
+    for (int k = 0; k < 4; k++) f[j][k] = load(of[j].scale + 16 * k), s[j][k] = load(of[j].shift + 16 * k);
+  int64_t i = 0;
+  for (; i + PERIOD <= n; i += PERIOD)
+    for (int k = 0; k < 4; k++) {
+      v16 sum = load(of[0].x + i + 16 * k) * f[0][k] + s[0][k];
+      if (plus) sum = load(plus + i + 16 * k) + sum;
+      for (int j = 1; j < count; j++) sum += load(of[j].x + i + 16 * k) * f[j][k] + s[j][k];
+      store(y + i + 16 * k, sum);
+    }
+  return i;
+}
+
+/* From element i on, whose channel is the first. */
+static void affine_from(float *y, const float *plus, const nas_affine *of, int64_t i, int64_t n, int64_t period) {
+  for (; i < n; i += period) {
+    int64_t k = 0, part = n - i < period ? n - i : period;
+    for (; k + 16 <= part; k += 16) {
+      v16 v = load(of->x + i + k) * load(of->scale + k) + load(of->shift + k);
+      store(y + i + k, plus ? load(plus + i + k) + v : v);
+    }
+    for (; k < part; k++) {
+      float v = of->x[i + k] * of->scale[k] + of->shift[k];
+      y[i + k] = plus ? plus[i + k] + v : v;
+    }
+  }
+}
+
+void NAS_PER_ISA(affine_sum)(float *y, const float *plus, const nas_affine *of, int count, int64_t rows,
+                             int64_t channels) {
+  float room[NAS_AFFINES][2][PERIOD_MAX];
+  nas_affine wide[NAS_AFFINES];
+  int64_t period = period_of(channels), n = rows * channels, done = 0;
+  for (int j = 0; j < count; j++)
+    wide[j] = (nas_affine){of[j].x, spread(of[j].scale, channels, period, room[j][0]),
+                           spread(of[j].shift, channels, period, room[j][1])};
+  if (period == PERIOD && count == 1 && plus) done = affine_sum_of_64(y, plus, wide, 1, n);
+  else if (period == PERIOD && count == 1) done = affine_sum_of_64(y, NULL, wide, 1, n);
+  else if (period == PERIOD && count == 2 && plus) done = affine_sum_of_64(y, plus, wide, 2, n);
+  else if (period == PERIOD && count == 2) done = affine_sum_of_64(y, NULL, wide, 2, n);
+  else if (period == PERIOD && plus) done = affine_sum_of_64(y, plus, wide, 3, n);
+  else if (period == PERIOD) done = affine_sum_of_64(y, NULL, wide, 3, n);
+  for (int j = 0; j < count; j++) affine_from(y, j ? y : plus, &wide[j], done, n, period);
+}
+
+void NAS_PER_ISA(affine)(float *y, const float *plus, const float *x, const float *scale, const float *shift,
+                         int64_t rows, int64_t channels) {
+  NAS_PER_ISA(affine_sum)(y, plus, &(nas_affine){x, scale, shift}, 1, rows, channels);
+}
+
+INLINE v16 gradient_of(const float *dy, const float *x, v16 mean, v16 a, v16 b, v16 c, const float *plus) {
+  v16 v = load(dy) * a + ((load(x) - mean) * b + c);
+  return plus ? load(plus) + v : v;
+}
+
+INLINE int64_t norm_gradient_of_64(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                                   const float *a, const float *b, const float *c, int64_t n) {
+  v16 m[4], fa[4], fb[4], fc[4];
+  for (int k = 0; k < 4; k++) {
+    m[k] = load(mean + 16 * k), fa[k] = load(a + 16 * k);
+    fb[k] = load(b + 16 * k), fc[k] = load(c + 16 * k);
+  }
+  int64_t i = 0;
+  for (; i + PERIOD <= n; i += PERIOD)
+    for (int k = 0; k < 4; k++) {
+      int64_t at = i + 16 * k;
+      store(dx + at, gradient_of(dy + at, x + at, m[k], fa[k], fb[k], fc[k], plus ? plus + at : NULL));
+    }
+  return i;
+}
+
+INLINE void norm_gradient_by(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                             const float *a, const float *b, const float *c, int64_t n, int64_t period) {
+  int64_t i = period == PERIOD ? norm_gradient_of_64(dx, plus, dy, x, mean, a, b, c, n) : 0;
+  for (; i < n; i += period) {
+    int64_t k = 0, part = n - i < period ? n - i : period;
+    for (; k + 16 <= part; k += 16)
+      store(dx + i + k, gradient_of(dy + i + k, x + i + k, load(mean + k), load(a + k), load(b + k), load(c + k),
+                                    plus ? plus + i + k : NULL));
+    for (; k < part; k++) {
+      float v = dy[i + k] * a[k] + ((x[i + k] - mean[k]) * b[k] + c[k]);
+      dx[i + k] = plus ? plus[i + k] + v : v;
+    }
+  }
+}
+
+void NAS_PER_ISA(norm_gradient)(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
+                                const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+  float room[4][PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels;
+  mean = spread(mean, channels, period, room[0]);
+  a = spread(a, channels, period, room[1]);
+  b = spread(b, channels, period, room[2]);
+  c = spread(c, channels, period, room[3]);
+  if (period == PERIOD && !plus) norm_gradient_by(dx, NULL, dy, x, mean, a, b, c, n, PERIOD);
+  else norm_gradient_by(dx, plus, dy, x, mean, a, b, c, n, period);
+}
+
+/* Rows of whole vectors and periods of 64: the factors stay in registers from row to row. */
+INLINE void norm_gradient_rows_of_64(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+                                     const float *mean, const float *a, const float *b, const float *c, int64_t images,
+                                     int64_t rows, int64_t n) {
+  v16 m[4], fa[4], fb[4], fc[4];
+  for (int k = 0; k < 4; k++) {
+    m[k] = load(mean + 16 * k), fa[k] = load(a + 16 * k);
+    fb[k] = load(b + 16 * k), fc[k] = load(c + 16 * k);
+  }
+  for (int64_t i = 0; i < images; i++)
+    for (int64_t r = 0; r < rows; r++) {
+      float *to = dx + i * dx_image + r * dx_row, *end = to + n;
+      for (; to + PERIOD <= end; to += PERIOD, dy += PERIOD, x += PERIOD)
+        for (int k = 0; k < 4; k++)
+          store(to + 16 * k, gradient_of(dy + 16 * k, x + 16 * k, m[k], fa[k], fb[k], fc[k], NULL));
+      for (int k = 0; k < 3 && to < end; k++, to += 16, dy += 16, x += 16)
+        store(to, gradient_of(dy, x, m[k], fa[k], fb[k], fc[k], NULL));
+    }
+}
+
+void NAS_PER_ISA(norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+                                     const float *mean, const float *a, const float *b, const float *c, int64_t images,
+                                     int64_t rows, int64_t n, int64_t channels) {
+  float room[4][PERIOD_MAX];
+  int64_t period = period_of(channels);
+  mean = spread(mean, channels, period, room[0]);
+  a = spread(a, channels, period, room[1]);
+  b = spread(b, channels, period, room[2]);
+  c = spread(c, channels, period, room[3]);
+  if (period == PERIOD && n % 16 == 0) {
+    norm_gradient_rows_of_64(dx, dx_image, dx_row, dy, x, mean, a, b, c, images, rows, n);
+    return;
+  }
+  for (int64_t i = 0; i < images; i++)
+    for (int64_t r = 0; r < rows; r++, dy += n, x += n)
+      norm_gradient_by(dx + i * dx_image + r * dx_row, NULL, dy, x, mean, a, b, c, n, period);
+}
+
+INLINE void center_by(float *y, const float *x, bool positive, const float *mean, int64_t n, int64_t period) {
+  for (int64_t i = 0; i < n; i += period) {
+    int64_t k = 0, part = n - i < period ? n - i : period;
+    for (; k + 16 <= part; k += 16) {
+      v16 v = load(x + i + k);
+      store(y + i + k, (positive ? select_positive(v, v) : v) - load(mean + k));
+    }
+    for (; k < part; k++) y[i + k] = (positive && !(x[i + k] > 0) ? 0 : x[i + k]) - mean[k];
+  }
+}
+
+void NAS_PER_ISA(center)(float *y, const float *x, bool positive, const float *mean, int64_t rows, int64_t channels) {
+  float room[PERIOD_MAX];
+  int64_t period = period_of(channels), n = rows * channels;
+  mean = spread(mean, channels, period, room);
+  if (period == PERIOD && positive) center_by(y, x, true, mean, n, PERIOD);
+  else center_by(y, x, positive, mean, n, period);
+}
+
+/* Sixteen channels at a time, four pixels under way. */
+void NAS_PER_ISA(split_moments)(float *to, const float *from, int64_t pitch, int64_t rows, int64_t channels, float *sum,
+                                float *square) {
+  int64_t k = 0;
+  for (; k + 16 <= channels; k += 16) {
+    v16 shift = load(from + k), s[4] = {0}, d[4] = {0};
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4)
+      for (int i = 0; i < 4; i++) {
+        v16 v = load(from + (r + i) * pitch + k);
+        store(to + (r + i) * channels + k, v);
+        v -= shift;
+        s[i] += v;
+        d[i] += v * v;
+      }
+    for (; r < rows; r++) {
+      v16 v = load(from + r * pitch + k);
+      store(to + r * channels + k, v);
+      v -= shift;
+      s[0] += v;
+      d[0] += v * v;
+    }
+    store(sum + k, (s[0] + s[1]) + (s[2] + s[3]));
+    store(square + k, (d[0] + d[1]) + (d[2] + d[3]));
+  }
+  int64_t rest = k;
+  for (; k < channels; k++) sum[k] = square[k] = 0;
+  for (int64_t r = 0; r < rows; r++)
+    for (k = rest; k < channels; k++) {
+      float v = from[r * pitch + k], apart = v - from[k];
+      to[r * channels + k] = v;
+      sum[k] += apart;
+      square[k] += apart * apart;
+    }
+}
+
+void NAS_PER_ISA(join_norm_gradient)(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                                     const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+  int64_t k = 0;
+  for (; k + 16 <= channels; k += 16) {
+    v16 m = load(mean + k), fa = load(a + k), fb = load(b + k), fc = load(c + k);
+    for (int64_t r = 0; r < rows; r++) {
+      int64_t i = r * channels + k;
+      store(dx + r * pitch + k, load(dy + i) * fa + ((load(x + i) - m) * fb + fc));
+    }
+  }
+  int64_t rest = k;
+  for (int64_t r = 0; r < rows; r++)
+    for (k = rest; k < channels; k++) {
+      int64_t i = r * channels + k;
+      dx[r * pitch + k] = dy[i] * a[k] + ((x[i] - mean[k]) * b[k] + c[k]);
+    }
+}
