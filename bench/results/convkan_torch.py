@@ -1,7 +1,7 @@
 """The network of `bench-results convkan-fashion` in PyTorch: two convolutions of cubic splines with 10 cells (5 channels, 3x3
 patches, no padding), each with a max pool, and a dense layer of the same, 22,800 parameters; AdamW 1e-3,
 batch 128, pixels in [-1, 1]. An edge is base silu(x) + scale sum_j weight_j B_j(x), B_j cubic B-splines on [-1, 1], in the
-dense layer on [0, 1]; base and scale start uniform in +-1/sqrt(in), weights in +-0.05/10.
+dense layer on [0, 1]; base and scale start uniform in +-1/sqrt(in), in convolutions +-1/3, weights in +-0.05/10.
   python3 bench/results/convkan_torch.py --data FOLDER_OF_FASHION_MNIST [--train N] [--test N] [--epochs N] [--seed N]
 """
 import argparse
@@ -37,10 +37,10 @@ images, labels = [images[0][keep], images[1][:a.test]], [labels[0][keep], labels
 class Splines(nn.Module):
     """Edges from `n_in` numbers to `n_out` sums, over the last dimension."""
 
-    def __init__(self, n_in, n_out, low=-1):
+    def __init__(self, n_in, n_out, low=-1, fan=None):
         super().__init__()
         self.low = low
-        bound = n_in ** -0.5
+        bound = (fan or n_in) ** -0.5
         self.base = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
         self.scale = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
         self.weight = nn.Parameter(torch.empty(n_in, GRID + ORDER, n_out).uniform_(-0.05 / GRID, 0.05 / GRID))
@@ -60,7 +60,7 @@ class Splines(nn.Module):
 class Convolution(nn.Module):
     def __init__(self, n_in, n_out):
         super().__init__()
-        self.edges = Splines(9 * n_in, n_out)
+        self.edges = Splines(9 * n_in, n_out, fan=9)
 
     def forward(self, x):
         patches = nn.functional.unfold(x, 3).transpose(1, 2)

@@ -21,9 +21,10 @@ nas_status lif_net(nas_net *net, nas_err *err) {
 
 /* Two convolutions of 5 channels over 3x3 patches without padding, each with a max pool, and a dense layer, all of
  * splines with 10 cells, those of the last on [0, 1]: 22,800 parameters ("KKAN (Small), gs = 10" of arXiv:2406.13155).
+ * There each pair of channels has a layer over the 9 numbers of a window, and starts as such.
  */
 nas_status convkan_net(nas_net *net, nas_err *err) {
-  static const char grid[] = "grid=10\n";
+  static const char grid[] = "grid=10\nfan=9\n";
   int32_t x;
   NAS_TRY(nas_net_neuron_padded(net, NAS_NET_INPUT, "kan-bspline", 5, 3, 0, grid, "conv1", &x, err));
   NAS_TRY(nas_net_pool(net, "max_pool", x, 2, 2, 0, "pool1", &x, err));

@@ -66,6 +66,24 @@ static void self_onn_begins_by_the_rule_of_glorot(void **state) {
   nas_graph_free(g);
 }
 
+/* 24 numbers, or the 9 of a window of one channel: 1/sqrt(24) and 1/3. */
+static void splines_begin_within_the_fan_they_are_given(void **state) {
+  (void)state;
+  static const char *const options[] = {"", "fan=9\n"}, *const tensors[] = {"n.base_w", "n.spline_scale"};
+  for (int i = 0; i < 2; i++)
+    for (int k = 0; k < 2; k++) {
+      engine e;
+      nas_graph *g;
+      int64_t n;
+      const double *start = start_of("kan-bspline", options[i], tensors[k], &n, &e, &g);
+      double most = largest(start, n);
+      double bound = i ? 0.333333333333333 : 0.204124145231932;
+      assert_true(n == 24 * 48 && most <= bound + 1e-12 && most > 0.98 * bound);
+      engine_free(&e);
+      nas_graph_free(g);
+    }
+}
+
 static void choices_begin_with_one_favourite(void **state) {
   (void)state;
   engine e;
@@ -256,7 +274,8 @@ static void s_kan_goes_through_its_three_stages(void **state) {
   nas_graph_free(g);
 }
 
-NAS_SUITE(NeuronSources, NAS_CASE(self_onn_begins_by_the_rule_of_glorot), NAS_CASE(choices_begin_with_one_favourite),
+NAS_SUITE(NeuronSources, NAS_CASE(self_onn_begins_by_the_rule_of_glorot),
+          NAS_CASE(splines_begin_within_the_fan_they_are_given), NAS_CASE(choices_begin_with_one_favourite),
           NAS_CASE(reversal_potentials_and_speeds_begin_as_published), NAS_CASE(pade_units_begin_near_leaky_relu),
           NAS_CASE(super_neurons_move_every_connection), NAS_CASE(smartmixed_goes_from_phase_1_to_phase_2),
           NAS_CASE(s_kan_goes_through_its_three_stages))

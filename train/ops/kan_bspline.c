@@ -7,15 +7,18 @@
 enum { ORDER_MAX = 8 };
 
 typedef struct spline_options {
-  int64_t grid, order;
+  int64_t grid, order, fan;
   double low, high;
 } spline_options;
 
 static const nas_option options[] = {
     NAS_OPT_INT(spline_options, grid, "grid", "5", 1, 64, "cells between low and high"),
     NAS_OPT_INT(spline_options, order, "order", "3", 1, 8, "degree of the splines"),
+    NAS_OPT_INT(spline_options, fan, "fan", "0", 0, 1e6,
+                "inputs that the start of base_w and spline_scale reckons with; 0: all of them"),
     NAS_OPT_REAL(spline_options, low, "low", "-1", -1e6, 1e6, "where the grid begins"),
-    NAS_OPT_REAL(spline_options, high, "high", "1", -1e6, 1e6, "where the grid ends"), NAS_OPT_END};
+    NAS_OPT_REAL(spline_options, high, "high", "1", -1e6, 1e6, "where the grid ends"),
+    NAS_OPT_END};
 
 /* The values of degree d of the d + 1 splines that are not zero in a cell, at u in [0,1) of it (de Boor's recursion on
  * uniform knots). */
@@ -81,7 +84,7 @@ static int32_t params(const nas_site *site, nas_param_spec out[NAS_OP_PARAMS_MAX
   nas_options_defaults(options, &o);
   if (nas_op_options(site, options, &o, "kan_bspline", NULL, NULL) != NAS_OK) return 0;
   int64_t edges = (int64_t)site->in[0].c * site->out.c;
-  double bound = 1 / sqrt((double)site->in[0].c);
+  double bound = 1 / sqrt((double)(o.fan ? o.fan : site->in[0].c));
   out[BASE] = (nas_param_spec){.name = "base_w", .count = edges, .init = NAS_INIT_UNIFORM, .bound = bound};
   out[SPLINE] = (nas_param_spec){.name = "spline_w",
                                  .count = edges * (o.grid + o.order),
@@ -147,7 +150,7 @@ static const nas_kernel fast = {.prepare = prepare_fast,
                                 .backward = backward_fast,
                                 .reads = NAS_READS_X};
 
-static const char *const samples[] = {"", "grid=3\norder=1\n", "grid=7\norder=4\nlow=-2\nhigh=3\n", NULL};
+static const char *const samples[] = {"", "grid=3\norder=1\n", "grid=7\norder=4\nlow=-2\nhigh=3\nfan=2\n", NULL};
 
 const nas_op nas_op_kan_bspline = {
     .name = "kan_bspline",
