@@ -288,6 +288,14 @@ static void weight_gradient(const fan *f, const chunk *k, const float *x, float 
                            .dz_row = f->row * f->outs,
                            .dz_pitch = pixels * f->outs,
                            .vectors = (int32_t)k->vectors};
+  if (pad == 1 && nas_direct_stacks(g.length, k->vectors)) {
+    g.rows = f->height;
+    g.x = x + pixel_at(f, -1, -1, f->ins);
+    g.dw = total + k->at;
+    g.dz[0] = dz[k->branch[0]] + pixel_at(f, 0, 0, f->outs) + 16 * k->vector[0];
+    nas_kernels()->direct_gradient_stacked(&g);
+    return;
+  }
   for (int64_t row = 0; row < k->kernel; row++) {
     int64_t first = larger(0, pad - row), last = f->height - larger(0, row - pad);
     if (first >= last) continue;

@@ -124,6 +124,42 @@ static void halving_convolutions_equal_the_plain_kernels(void **state) {
   compare_halving((nas_shape){16, 8, 6}, 32, 1);
 }
 
+/* The first convolution of a network: few channels, no ReLU, nobody asks for the gradient by the image. */
+static void compare_first(nas_shape image, int32_t outs, int32_t kernel, int32_t batch) {
+  nas_graph *g;
+  const nas_attrs stem = {.out = outs, .kernel_h = kernel, .kernel_w = kernel, .stride = 1, .pad = kernel / 2};
+  const nas_attrs classes = {.out = 3, .bias = true};
+  nas_value y, out;
+  assert_ok(nas_graph_new(image, &g, nas_test_err()));
+  y = nas_graph_input(g);
+  assert_ok(nas_graph_op(g, "conv2d", &y, 1, &stem, "conv", &y, nas_test_err()));
+  assert_ok(nas_graph_op(g, "batch_norm", &y, 1, NULL, "bn", &y, nas_test_err()));
+  y = sum(g, (nas_value[]){y, y}, 2);
+  assert_ok(nas_graph_op(g, "global_pool", &y, 1, NULL, "mean", &out, nas_test_err()));
+  assert_ok(nas_graph_op(g, "linear", &out, 1, &classes, "classifier", &out, nas_test_err()));
+  assert_ok(nas_graph_set_output(g, out, nas_test_err()));
+  char what[120];
+  snprintf(what, sizeof what, "first convolution of %dx%dx%d to %d, kernel %d, batch %d", image.c, image.h, image.w,
+           outs, kernel, batch);
+  engine fast = engine_as(g, out, NAS_F32, (nas_plan_options){.batch = batch});
+  engine plain = engine_as(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
+  engine_check_same(&fast, &plain, BOUND, what);
+  engine_free(&fast);
+  engine_free(&plain);
+  nas_graph_free(g);
+}
+
+static void first_convolutions_equal_the_plain_kernels(void **state) {
+  (void)state;
+  static const int32_t channels[][2] = {{1, 8}, {3, 16}, {1, 16}, {3, 8}, {2, 8}, {4, 16}, {3, 48}, {9, 16}};
+  for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+    for (int32_t size = 2; size <= 9; size++)
+      for (int32_t kernel = 1; kernel <= 3; kernel += 2)
+        compare_first((nas_shape){channels[i][0], size, 2 + size * 3 % 8}, channels[i][1], kernel, size % 3 + 2);
+  compare_first((nas_shape){1, 28, 28}, 8, 3, 3);
+  compare_first((nas_shape){3, 32, 32}, 16, 3, 3);
+}
+
 /* Whether the plan has a fan of so many branches through our own kernels. */
 static bool has_direct_fan(const nas_plan *p, int32_t branches) {
   for (int32_t i = 0; i < p->n_steps; i++)
@@ -209,5 +245,5 @@ static void folded_branches_take_no_memory(void **state) {
 
 NAS_SUITE(Fan, NAS_CASE(equals_the_plain_kernels_on_odd_channels), NAS_CASE(equals_the_plain_kernels_on_odd_sizes),
           NAS_CASE(rows_of_several_images_are_walked_together), NAS_CASE(halving_convolutions_equal_the_plain_kernels),
-          NAS_CASE(fans_of_networks_equal_the_plain_kernels), NAS_CASE(packing_is_undone_by_unpacking),
-          NAS_CASE(folded_branches_take_no_memory))
+          NAS_CASE(first_convolutions_equal_the_plain_kernels), NAS_CASE(fans_of_networks_equal_the_plain_kernels),
+          NAS_CASE(packing_is_undone_by_unpacking), NAS_CASE(folded_branches_take_no_memory))

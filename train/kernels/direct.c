@@ -213,3 +213,32 @@ void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g) {
   gradient_by(g, 4, 1, g->ahead[0]);
 #endif
 }
+
+#if defined(__AVX512F__)
+INLINE void stacked(const nas_direct_gradient *g, int length) {
+  v16 sum[3 * 9];
+  UNROLL for (int i = 0; i < 3 * length; i++) sum[i] = (v16){0};
+  for (int64_t image = 0; image < g->images; image++)
+    for (int64_t row = 0; row < g->rows; row++) {
+      const float *x = g->x + image * g->x_image + row * g->x_row;
+      const float *dz = g->dz[0] + image * g->dz_image + row * g->dz_row;
+      for (int64_t j = 0; j < g->width; j++, x += g->step, dz += g->dz_pitch) {
+        v16 d = load(dz);
+        UNROLL for (int r = 0; r < 3; r++) UNROLL for (int i = 0; i < length; i++) sum[r * length + i] +=
+            x[r * g->x_row + i] * d;
+      }
+    }
+  UNROLL for (int i = 0; i < 3 * length; i++) store(g->dw + 16 * i, load(g->dw + 16 * i) + sum[i]);
+}
+
+void NAS_PER_ISA(direct_gradient_stacked)(const nas_direct_gradient *g) {
+  if (g->length == 4) stacked(g, 4);
+  else stacked(g, 9);
+}
+#else
+void NAS_PER_ISA(direct_gradient_stacked)(const nas_direct_gradient *g) {
+  nas_direct_gradient one = *g;
+  one.left = one.right = 0;
+  for (int r = 0; r < 3; r++, one.x += g->x_row, one.dw += 16 * g->length) gradient_by(&one, 4, 1, false);
+}
+#endif

@@ -5,6 +5,7 @@
  * channels of several neighbouring pixels, whose common window holds zeros in its weights where a pixel does not look.
  * A 3x3 convolution is three windows, one by one is one, and the gradient by the input is the same thing over the
  * output's gradient with the weights turned round. */
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Output vectors side by side at most; and rows shorter than NAS_DIRECT_SHORT should be walked with those of other
@@ -50,12 +51,19 @@ typedef struct nas_direct_gradient {
   int64_t ahead_n;
 } nas_direct_gradient;
 
+/* Whether windows of a 3x3 kernel are so short that those of its three rows are better taken together: of networks'
+ * first convolutions, from one channel to 8 (two pixels a vector) or from three. */
+static inline bool nas_direct_stacks(int64_t length, int64_t vectors) {
+  return vectors == 1 && (length == 4 || length == 9);
+}
+
 #ifdef NAS_ISA
 #include "train/kernels/vector.h"
 int32_t NAS_PER_ISA(direct_vectors)(void);
 int32_t NAS_PER_ISA(direct_images)(void);
 void NAS_PER_ISA(direct_row)(const nas_direct_row *r);
 void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g);
+void NAS_PER_ISA(direct_gradient_stacked)(const nas_direct_gradient *g);
 #endif
 
 #endif

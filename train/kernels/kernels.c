@@ -135,6 +135,7 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .direct_images = NAS_PER_ISA(direct_images),
     .direct_row = NAS_PER_ISA(direct_row),
     .direct_gradient = NAS_PER_ISA(direct_gradient),
+    .direct_gradient_stacked = NAS_PER_ISA(direct_gradient_stacked),
     .winograd_2 = &NAS_PER_ISA(winograd_2),
     .winograd_4 = &NAS_PER_ISA(winograd_4),
     .winograd_product = NAS_PER_ISA(winograd_product),
