@@ -139,13 +139,17 @@ static nas_status print_json(const nas_campaign *c, const char *db, const nas_ca
   return status;
 }
 
+/* In one piece: mpirun forwards both streams, and what is written in parts may have the other stream between them. */
 static void talk(const nas_cli *cli, const char *db, const nas_campaign_summary *s, const leaders *l) {
   if (cli->quiet) return;
-  fprintf(stderr, "%lld trials in %s, %.1f s:", (long long)s->done, db, s->seconds);
+  nas_str line = {0};
+  nas_str_fmt(&line, "%lld trials in %s, %.1f s:", (long long)s->done, db, s->seconds);
   for (int i = 0; i < NAS_OUTCOME_COUNT; i++)
-    if (l->outcomes[i]) fprintf(stderr, " %lld %s", (long long)l->outcomes[i], nas_outcome_text((nas_outcome)i));
-  if (l->unfinished) fprintf(stderr, " %lld unfinished", (long long)l->unfinished);
-  fputc('\n', stderr);
+    if (l->outcomes[i]) nas_str_fmt(&line, " %lld %s", (long long)l->outcomes[i], nas_outcome_text((nas_outcome)i));
+  if (l->unfinished) nas_str_fmt(&line, " %lld unfinished", (long long)l->unfinished);
+  nas_str_add(&line, "\n");
+  fputs(nas_str_text(&line), stderr);
+  nas_str_free(&line);
 }
 
 static nas_status report(const nas_cli *cli, const nas_campaign *c, const char *db, const nas_campaign_summary *s,
