@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "median.h"
+#include "train/graph_internal.h"
 #include "train/neuron.h"
 #include "train/optimisers/optimiser.h"
 
@@ -71,16 +73,6 @@ static double now(const settings *s) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-static double median(double *values, int n) {
-  qsort(values, (size_t)n, sizeof *values, ascending);
-  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 /* ---- ours ---- */
 
 static nas_status hidden_layer(const network *n, nas_graph *g, int32_t out, nas_value *v, nas_err *err) {
@@ -128,10 +120,8 @@ static nas_status measure_steps(const settings *s, const network *n, int batch, 
   NAS_TRY(nas_plan_new(*m, &(nas_plan_options){.batch = batch, .mode = NAS_TRAIN}, p, &f->err));
   NAS_TRY(nas_optimiser_find("sgd", &sgd, &f->err));
   f->params = nas_model_params(*m);
-  size_t bytes = ((size_t)f->params * sizeof **momentum + 63) / 64 * 64; /* lies as the trainer's does */
-  *momentum = aligned_alloc(64, bytes);
+  *momentum = nas_aligned_new(f->params * (int64_t)sizeof **momentum);
   if (!*momentum) return nas_fail_memory(&f->err, "the momentum");
-  memset(*momentum, 0, bytes);
   nas_rng_fill_uniform(nas_rng_make(1, 0, NAS_STREAM_SAMPLE), 0, nas_plan_input(*p), (size_t)batch * (size_t)s->inputs,
                        -1, 1);
   for (int32_t i = 0; i < batch; i++) nas_plan_labels(*p)[i] = i % 10;

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "machine.h"
+#include "median.h"
 #include "trainee.h"
 
 enum { MOST_PROCESSES = 64 };
@@ -46,17 +47,6 @@ typedef struct figures {
   int64_t rss; /* of a whole process, at its peak */
   round_figures last;
 } figures;
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-static double median(double *values, int n) {
-  if (n == 0) return 0;
-  qsort(values, (size_t)n, sizeof *values, ascending);
-  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 static round_figures measure_round(const settings *s, const char *arch) {
   trainee t = {0};
@@ -228,12 +218,8 @@ int main(int argc, const char **argv) {
   struct poptOption options[] = {
       {"arch", 'a', POPT_ARG_STRING, &s.arch, 0, "one cell instead of the six", "ARCH"},
       {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of these: " TRAINEE_NAMES, "NAME"},
-      {"batch", 'b', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.batch, 0, "images per step", "N"},
-      {"channels", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.channels, 0, "channels of the first stage",
-       "N"},
-      {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.cells, 0, "cells per stage", "N"},
-      {"size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.size, 0, "height and width of an image", "N"},
-      {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.in, 0, "channels of an image", "N"},
+      TRAINEE_OPTIONS(s.shape){"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.in, 0,
+                               "channels of an image", "N"},
       {"small", 0, POPT_ARG_INT, &s.small, 0, "small networks on N x N x 1 images: --channels 8 --cells 1 --in 1", "N"},
       {"memory", 0, POPT_ARG_DOUBLE, &s.shape.memory, 0, "MiB that a plan may take; it then does some work twice",
        "MIB"},

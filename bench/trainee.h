@@ -19,6 +19,15 @@ typedef struct trainee_shape {
 #define TRAINEE_SHAPE \
   { .batch = 64, .channels = 16, .cells = 5, .size = 32, .in = 3 }
 
+/* The command line's options for the shape; with <popt.h>. */
+#define TRAINEE_OPTION(name, letter, place, text) \
+  { name, letter, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, place, 0, text, "N" }
+#define TRAINEE_OPTIONS(shape)                                                           \
+  TRAINEE_OPTION("batch", 'b', &(shape).batch, "images per step"),                       \
+      TRAINEE_OPTION("channels", 'c', &(shape).channels, "channels of the first stage"), \
+      TRAINEE_OPTION("cells", 'n', &(shape).cells, "cells per stage"),                   \
+      TRAINEE_OPTION("size", 0, &(shape).size, "height and width of an image"),
+
 /* A network in training by SGD with momentum, its batch full of random numbers. */
 typedef struct trainee {
   nas_space *space;

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "median.h"
 #include "train/data/dataset.h"
 #include "trainee.h"
 
@@ -22,17 +23,6 @@ typedef struct sample {
   double of[STEPS_MAX];
   int n;
 } sample;
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-/* Sorts. */
-static double median(sample *s) {
-  qsort(s->of, (size_t)s->n, sizeof *s->of, ascending);
-  return s->n % 2 ? s->of[s->n / 2] : (s->of[s->n / 2 - 1] + s->of[s->n / 2]) / 2;
-}
 
 /* ---- batches ---- */
 
@@ -80,8 +70,8 @@ static nas_status measure_batches(const settings *s, const nas_dataset *d, const
   }
   trainee_free(&t);
   NAS_TRY(status);
-  *batch = median(&batches);
-  *step = median(&steps);
+  *batch = median(batches.of, batches.n);
+  *step = median(steps.of, steps.n);
   return NAS_OK;
 }
 
@@ -121,7 +111,7 @@ static nas_status measure_together(const settings *s, const char *const *archs, 
 static nas_status print_together(const settings *s, const char *name, const char *const *archs, int n, nas_err *err) {
   static sample ratios;
   NAS_TRY(measure_together(s, archs, n, &ratios, err));
-  double middle = median(&ratios);
+  double middle = median(ratios.of, ratios.n);
   printf("%-10s %8d %9.2f  (%.2f to %.2f)\n", name, n, middle, ratios.of[0], ratios.of[ratios.n - 1]);
   fflush(stdout);
   return NAS_OK;
@@ -159,12 +149,8 @@ int main(int argc, const char **argv) {
   settings s = {.shape = TRAINEE_SHAPE, .together = 4, .steps = 20, .rounds = 9};
   struct poptOption options[] = {
       {"only", 0, POPT_ARG_STRING, &s.only, 0, "one of these: " TRAINEE_NAMES, "NAME"},
-      {"batch", 'b', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.batch, 0, "images per step", "N"},
-      {"channels", 'c', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.channels, 0, "channels of the first stage",
-       "N"},
-      {"cells", 'n', POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.cells, 0, "cells per stage", "N"},
-      {"size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.size, 0, "height and width of an image", "N"},
-      {"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.in, 0, "channels of an image, at most 4", "N"},
+      TRAINEE_OPTIONS(s.shape){"in", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.shape.in, 0,
+                               "channels of an image, at most 4", "N"},
       {"small", 0, POPT_ARG_INT, &s.small, 0, "small networks on N x N x 1 images: --channels 8 --cells 1 --in 1", "N"},
       {"together", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &s.together, 0, "networks in one process; 0: none",
        "N"},

@@ -99,7 +99,8 @@ typedef struct nas_net_neurons {
   /* The type's own name, with static lifetime, or NULL. */
   const char *(*name)(const char *name);
   const char *(*nearest)(int i); /* the i-th name, or NULL after the last */
-  /* Trainable numbers and MACs of `out` neurons over `in` numbers at each of `pixels` places. */
+  /* Trainable numbers and MACs of `out` neurons over `in` numbers, `taps` places of a patch times channels, at each of
+   * `pixels` places. */
   nas_status (*count)(const char *name, const char *options, int64_t in, int64_t taps, int64_t out, int64_t pixels,
                       int64_t *params, int64_t *macs, nas_err *err);
   /* Whether a layer of such neurons can be built over an input of this shape (attrs: out, options, window); the error

@@ -94,7 +94,8 @@ static void forward(const nas_call *c) {
   for (int32_t i = 0; i < t->tiles; i++) {
     nas_conv_forward(t->conv, relu_tile(c, t, i, room), weight, bias, direct ? y + i * t->out : held, pad);
     if (!direct)
-      nas_kernels()->affine(y + i * t->out, plus ? plus + i * t->out : NULL, held, scale, shift, t->rows, s->out.c);
+      nas_kernels()->affine_sum(y + i * t->out, plus ? plus + i * t->out : NULL, &(nas_affine){held, scale, shift}, 1,
+                                t->rows, s->out.c);
   }
 }
 

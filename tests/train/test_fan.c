@@ -49,13 +49,18 @@ static nas_graph *cell(nas_shape image, int32_t wide, nas_value *out) {
 }
 
 /* The fast plan against the plain one; frees the graph. */
-static void check_and_free(nas_graph *g, nas_value out, int32_t batch, double bound, const char *what) {
-  engine fast = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch});
-  engine plain = engine_new(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
+static void check_plans(nas_graph *g, nas_value out, nas_plan_options options, double bound, const char *what) {
+  engine fast = engine_as(g, out, NAS_F32, options);
+  options.reference = true;
+  engine plain = engine_as(g, out, NAS_F32, options);
   engine_check_same(&fast, &plain, bound, what);
   engine_free(&fast);
   engine_free(&plain);
   nas_graph_free(g);
+}
+
+static void check_and_free(nas_graph *g, nas_value out, int32_t batch, double bound, const char *what) {
+  check_plans(g, out, (nas_plan_options){.batch = batch, .input_gradient = true}, bound, what);
 }
 
 static void compare_within(nas_shape image, int32_t batch, int32_t wide, double bound) {
@@ -141,12 +146,7 @@ static void compare_first(nas_shape image, int32_t outs, int32_t kernel, int32_t
   char what[120];
   snprintf(what, sizeof what, "first convolution of %dx%dx%d to %d, kernel %d, batch %d", image.c, image.h, image.w,
            outs, kernel, batch);
-  engine fast = engine_as(g, out, NAS_F32, (nas_plan_options){.batch = batch});
-  engine plain = engine_as(g, out, NAS_F32, (nas_plan_options){.batch = batch, .reference = true});
-  engine_check_same(&fast, &plain, BOUND, what);
-  engine_free(&fast);
-  engine_free(&plain);
-  nas_graph_free(g);
+  check_plans(g, out, (nas_plan_options){.batch = batch}, BOUND, what);
 }
 
 static void first_convolutions_equal_the_plain_kernels(void **state) {

@@ -116,7 +116,6 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .relu_gradient = relu_gradient,
     .weighted_sum = weighted_sum,
     .moments = NAS_PER_ISA(moments),
-    .affine = NAS_PER_ISA(affine),
     .affine_sum = NAS_PER_ISA(affine_sum),
     .norm_sums = NAS_PER_ISA(norm_sums),
     .norm_gradient = NAS_PER_ISA(norm_gradient),

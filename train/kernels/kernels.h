@@ -49,9 +49,6 @@ typedef struct nas_kernel_set {
                        int64_t n);
   /* Per channel: the sums of x - shift and of its square. */
   void (*moments)(const float *x, const float *shift, int64_t rows, int64_t channels, float *sum, float *square);
-  /* y = plus + scale x + shift */
-  void (*affine)(float *y, const float *plus, const float *x, const float *scale, const float *shift, int64_t rows,
-                 int64_t channels);
   /* y = plus + the sum of scale x + shift of `of`, 1 to NAS_AFFINES of them, added one after the other. */
   void (*affine_sum)(float *y, const float *plus, const nas_affine *of, int count, int64_t rows, int64_t channels);
   /* Per channel: the sums of dy and of dy (x - mean). */

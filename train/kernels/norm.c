@@ -109,11 +109,6 @@ void NAS_PER_ISA(affine_sum)(float *y, const float *plus, const nas_affine *of, 
   for (int j = 0; j < count; j++) affine_from(y, j ? y : plus, &wide[j], done, n, period);
 }
 
-void NAS_PER_ISA(affine)(float *y, const float *plus, const float *x, const float *scale, const float *shift,
-                         int64_t rows, int64_t channels) {
-  NAS_PER_ISA(affine_sum)(y, plus, &(nas_affine){x, scale, shift}, 1, rows, channels);
-}
-
 INLINE v16 gradient_of(const float *dy, const float *x, v16 mean, v16 a, v16 b, v16 c, const float *plus) {
   v16 v = load(dy) * a + ((load(x) - mean) * b + c);
   return plus ? load(plus) + v : v;

@@ -10,8 +10,6 @@ void NAS_PER_ISA(norm_sums)(const float *dy, const float *x, const float *mean, 
                             float *sum, float *dot);
 void NAS_PER_ISA(affine_sum)(float *y, const float *plus, const nas_affine *of, int count, int64_t rows,
                              int64_t channels);
-void NAS_PER_ISA(affine)(float *y, const float *plus, const float *x, const float *scale, const float *shift,
-                         int64_t rows, int64_t channels);
 void NAS_PER_ISA(norm_gradient)(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
                                 const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
 void NAS_PER_ISA(norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,

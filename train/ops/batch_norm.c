@@ -116,7 +116,7 @@ static void forward_fast(const nas_call *c) {
   } else {
     nas_norm_running(&norm, room(c, ROOM_A), room(c, ROOM_B));
   }
-  nas_kernels()->affine(c->y, c->plus, x, room(c, ROOM_A), room(c, ROOM_B), rows, channels);
+  nas_kernels()->affine_sum(c->y, c->plus, &(nas_affine){x, room(c, ROOM_A), room(c, ROOM_B)}, 1, rows, channels);
 }
 
 static void backward_fast(const nas_call *c) {

@@ -1,7 +1,6 @@
 #ifdef REAL
 static void FN(forward)(const nas_call *c) {
-  /* A run of channels is like a row of its own. */
-  int64_t runs = c->site.attrs.out ? c->site.attrs.out : 1, rows = nas_site_rows(&c->site, 0) * runs;
+  int64_t runs = runs_of(c), rows = nas_site_rows(&c->site, 0) * runs;
   int64_t in = c->site.in[0].c / runs, order = c->site.attrs.groups;
   const REAL *x = c->x[0];
   REAL *y = c->y;
@@ -13,8 +12,7 @@ static void FN(forward)(const nas_call *c) {
 }
 
 static void FN(backward)(const nas_call *c) {
-  /* A run of channels is like a row of its own. */
-  int64_t runs = c->site.attrs.out ? c->site.attrs.out : 1, rows = nas_site_rows(&c->site, 0) * runs;
+  int64_t runs = runs_of(c), rows = nas_site_rows(&c->site, 0) * runs;
   int64_t in = c->site.in[0].c / runs, order = c->site.attrs.groups;
   const REAL *x = c->x[0], *dy = c->dy, *dplus = c->dplus[0];
   REAL *dx = c->dx[0];
@@ -28,6 +26,9 @@ static void FN(backward)(const nas_call *c) {
 }
 #else
 #include "train/op.h"
+/* Runs of channels, each like a row of its own. */
+static int64_t runs_of(const nas_call *c) { return c->site.attrs.out ? c->site.attrs.out : 1; }
+
 #define NAS_TEMPLATE "train/ops/powers.c"
 #include "train/op_template.h"
 
