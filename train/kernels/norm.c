@@ -77,6 +77,16 @@ INLINE int64_t affine_sum_of_64(float *y, const float *plus, const nas_affine *o
   return i;
 }
 
+/* With what is known of the sum written out, so that each kind has a loop of its own. */
+static int64_t affine_sum_by(float *y, const float *plus, const nas_affine *of, int count, int64_t n) {
+  switch (count) {
+    case 1: return plus ? affine_sum_of_64(y, plus, of, 1, n) : affine_sum_of_64(y, NULL, of, 1, n);
+    case 2: return plus ? affine_sum_of_64(y, plus, of, 2, n) : affine_sum_of_64(y, NULL, of, 2, n);
+    case 3: return plus ? affine_sum_of_64(y, plus, of, 3, n) : affine_sum_of_64(y, NULL, of, 3, n);
+    default: return 0;
+  }
+}
+
 /* From element i on, whose channel is the first. */
 static void affine_from(float *y, const float *plus, const nas_affine *of, int64_t i, int64_t n, int64_t period) {
   for (; i < n; i += period) {
@@ -100,12 +110,7 @@ void NAS_PER_ISA(affine_sum)(float *y, const float *plus, const nas_affine *of, 
   for (int j = 0; j < count; j++)
     wide[j] = (nas_affine){of[j].x, spread(of[j].scale, channels, period, room[j][0]),
                            spread(of[j].shift, channels, period, room[j][1])};
-  if (period == PERIOD && count == 1 && plus) done = affine_sum_of_64(y, plus, wide, 1, n);
-  else if (period == PERIOD && count == 1) done = affine_sum_of_64(y, NULL, wide, 1, n);
-  else if (period == PERIOD && count == 2 && plus) done = affine_sum_of_64(y, plus, wide, 2, n);
-  else if (period == PERIOD && count == 2) done = affine_sum_of_64(y, NULL, wide, 2, n);
-  else if (period == PERIOD && plus) done = affine_sum_of_64(y, plus, wide, 3, n);
-  else if (period == PERIOD) done = affine_sum_of_64(y, NULL, wide, 3, n);
+  if (period == PERIOD) done = affine_sum_by(y, plus, wide, count, n);
   for (int j = 0; j < count; j++) affine_from(y, j ? y : plus, &wide[j], done, n, period);
 }
 
