@@ -55,7 +55,7 @@ static bool branch_fits(const nas_branch *b, int64_t outs, bool wants_dx) {
 }
 
 bool nas_direct_fan_fits(const nas_call *c) {
-  if (c->bf16) return false;
+  if (c->bf16 && !(c->n_branches > 0 && nas_filtered_branch(c->branch[0]))) return false;
   for (int32_t i = 0; i < c->n_branches; i++)
     if (!branch_fits(c->branch[i], c->branch[0]->site.out.c, c->wants_dx[0])) return false;
   return c->n_branches > 0;

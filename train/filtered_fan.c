@@ -18,6 +18,7 @@ nas_filtered nas_filtered_of(const nas_call *c) {
   if (f.branches == 0) return f;
   const nas_branch *b = c->branch[f.of[0]];
   nas_shape in = b->site.in[0];
+  if (c->bf16 && side_of(b) == 4 && in.c % 16 == 0) f.bf16 = nas_bf16_kernels();
   f.grid = (nas_winograd_grid){.side = side_of(b), .height = in.h, .width = in.w};
   f.ins = in.c;
   f.outs = b->site.out.c;
@@ -68,6 +69,13 @@ static place place_of(const nas_filtered *f, int64_t v) {
   return (place){f->of[v / each], v % each};
 }
 
+/* Weights of n output vectors from their taps; channels: of all sources. */
+static void transform_weights(const nas_filtered *f, float *weights, const float *taps, int64_t channels, int64_t n,
+                              bool pairs) {
+  if (f->bf16) f->bf16->weights((uint16_t *)(void *)weights, taps, channels, n);
+  else transforms(f)->weights(weights, taps, channels * n * 16, pairs);
+}
+
 void nas_filtered_pack(const nas_filtered *f, const nas_call *c, float *weights, float *taps) {
   const nas_direct_shape s = {f->outs, f->ins, 3, false};
   for (int64_t i = 0; i < f->groups; i++) {
@@ -76,7 +84,7 @@ void nas_filtered_pack(const nas_filtered *f, const nas_call *c, float *weights,
       place p = place_of(f, group_first(i) + k);
       nas_winograd_pack(taps, c->branch[p.branch]->param[NAS_EDGE_WEIGHT], &s, 0, f->ins, p.vector, k, n);
     }
-    transforms(f)->weights(weights + group_at(f, i), taps, f->ins * n * 16, nas_winograd_pairs(f->outs));
+    transform_weights(f, weights + group_at(f, i), taps, f->ins, n, nas_winograd_pairs(f->outs));
   }
 }
 
@@ -102,7 +110,8 @@ void nas_filtered_forward(const nas_filtered *f, const nas_call *c, int64_t tile
                                 .ins = f->ins,
                                 .outs = f->outs,
                                 .groups = groups,
-                                .n_groups = f->groups};
+                                .n_groups = f->groups,
+                                .bf16 = f->bf16};
   for (int64_t i = 0; i < f->groups; i++) {
     groups[i] = (nas_winograd_group){.u = weights + group_at(f, i), .vectors = (int32_t)group_size(f, i)};
     for (int64_t k = 0; k < groups[i].vectors; k++) {
@@ -115,8 +124,13 @@ void nas_filtered_forward(const nas_filtered *f, const nas_call *c, int64_t tile
 
 void nas_filtered_gradient(const nas_filtered *f, const float *x, float *const *dz, float *total, float *scratch) {
   struct nas_winograd_weights_group groups[GROUPS_MAX];
-  nas_winograd_weights w = {
-      .grid = &f->grid, .x = x, .ins = f->ins, .outs = f->outs, .groups = groups, .n_groups = f->groups};
+  nas_winograd_weights w = {.grid = &f->grid,
+                            .x = x,
+                            .ins = f->ins,
+                            .outs = f->outs,
+                            .groups = groups,
+                            .n_groups = f->groups,
+                            .bf16 = f->bf16};
   for (int64_t i = 0; i < f->groups; i++) {
     groups[i] = (struct nas_winograd_weights_group){.du = total + group_at(f, i), .vectors = (int32_t)group_size(f, i)};
     for (int64_t k = 0; k < groups[i].vectors; k++) {
@@ -138,7 +152,7 @@ void nas_filtered_pack_data(const nas_filtered *f, const nas_call *c, float *dat
       for (int64_t slot = 0; slot < f->data_side; slot++)
         nas_winograd_pack(taps, c->branch[f->of[i]]->param[NAS_EDGE_WEIGHT], &s, i * f->outs, channels, v + slot, slot,
                           f->data_side);
-    transforms(f)->weights(data, taps, channels * f->data_side * 16, nas_winograd_pairs(f->ins));
+    transform_weights(f, data, taps, channels, f->data_side, nas_winograd_pairs(f->ins));
   }
 }
 
@@ -147,7 +161,7 @@ void nas_filtered_data(const nas_filtered *f, const nas_call *c, int64_t tile, c
   int64_t at = tile * f->grid.images * f->grid.height * f->grid.width * f->ins;
   nas_winograd_group groups[NAS_WINOGRAD_CHANNELS / 16];
   nas_winograd_convolution w = {
-      .grid = &f->grid, .sources = f->branches, .ins = f->outs, .outs = f->ins, .groups = groups};
+      .grid = &f->grid, .sources = f->branches, .ins = f->outs, .outs = f->ins, .groups = groups, .bf16 = f->bf16};
   for (int64_t i = 0; i < f->branches; i++) w.x[i] = dz[f->of[i]];
   for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->data_side, data += data_numbers(f)) {
     nas_winograd_group *g = &groups[w.n_groups++];

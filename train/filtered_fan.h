@@ -12,6 +12,7 @@ typedef struct nas_filtered {
   int64_t groups, vectors;          /* of the outputs of all branches */
   int64_t data_side;                /* vectors of x side by side in the gradient by x */
   int64_t weights, data;            /* transformed weights, in numbers: of the outputs, and for the gradient by x; */
+  const nas_winograd_bf16 *bf16;    /* NULL where f32 is multiplied */
   int64_t taps, scratch;            /* plain ones while they are packed, and what the filtering takes */
 } nas_filtered;
 

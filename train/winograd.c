@@ -98,17 +98,24 @@ static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, r
   return count;
 }
 
-static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, const float *x, int64_t channels,
-                      float *v, int64_t apart) {
+/* Into v, or, with bf16, into the 16-bit numbers there. */
+static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, const float *x, int64_t channels, void *v,
+                      int64_t apart, const nas_winograd_bf16 *bf16, bool turns) {
   for (int64_t i = 0; i < n; i++) {
     nas_winograd_run r = {.x = x + runs[i].in * channels,
                           .x_row = g->row * channels,
                           .pitch = channels,
                           .channels = channels,
                           .patches = runs[i].patches,
-                          .v = v + 16 * runs[i].slot,
-                          .apart = apart,
-                          .pairs = nas_winograd_pairs(channels)};
+                          .apart = apart};
+    if (bf16) {
+      r.half = v;
+      r.first = runs[i].slot;
+      (turns ? bf16->input_turns : bf16->input)(&r);
+      continue;
+    }
+    r.v = (float *)v + 16 * runs[i].slot;
+    r.pairs = nas_winograd_pairs(channels);
     nas_winograd_transforms_of(g->side)->input(&r);
   }
 }
@@ -128,19 +135,30 @@ static void store_group(const nas_winograd_convolution *c, const nas_winograd_gr
                             .columns = r->columns,
                             .pairs = nas_winograd_pairs(c->outs)};
     for (int32_t k = 0; k < g->vectors; k++) {
-      s.y[k] = g->y[k] + at;
+      if (c->half_y) s.half[k] = (uint16_t *)g->y[k] + at;
+      else s.y[k] = (float *)g->y[k] + at;
       s.plus[k] = g->plus[k] ? g->plus[k] + at : NULL;
       s.mask[k] = g->mask[k] ? g->mask[k] + at : NULL;
     }
-    nas_winograd_transforms_of(c->grid->side)->store(&s);
+    (c->half_y ? c->bf16->store : nas_winograd_transforms_of(c->grid->side)->store)(&s);
   }
+}
+
+static int64_t apart_of(const nas_winograd_bf16 *bf16, int64_t slabs) {
+  return bf16 ? nas_winograd_half_apart(slabs) : nas_winograd_apart(slabs);
+}
+
+/* Number `at` of values in f32 or bf16. */
+static void *number_at(const nas_winograd_bf16 *bf16, float *values, int64_t at) {
+  return bf16 ? (void *)((uint16_t *)(void *)values + at) : (void *)(values + at);
 }
 
 void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
   bool pairs = nas_winograd_pairs(c->outs);
   int64_t side = c->grid->side, slabs = slabs_of(c->ins), all = patches_of(c->grid);
   nas_winograd_product p = {.v = scratch,
-                            .v_apart = nas_winograd_apart(c->sources * slabs),
+                            .half_v = (uint16_t *)(void *)scratch,
+                            .v_apart = apart_of(c->bf16, c->sources * slabs),
                             .m_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
                             .points = nas_winograd_points(side, pairs),
                             .channels = c->sources * c->ins,
@@ -151,28 +169,35 @@ void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
     p.patches = all - at < BLOCK ? all - at : BLOCK;
     int64_t n = find_runs(c->grid, at, p.patches, runs);
     for (int64_t i = 0; i < c->sources; i++)
-      transform(c->grid, runs, n, c->x[i], c->ins, scratch + i * slabs * BLOCK * 16, p.v_apart);
+      transform(c->grid, runs, n, c->x[i], c->ins, number_at(c->bf16, scratch, i * slabs * BLOCK * 16), p.v_apart,
+                c->bf16, false);
     for (int64_t i = 0; i < c->n_groups; i++) {
       p.u = c->groups[i].u;
+      p.half_u = (const uint16_t *)(const void *)p.u;
       p.vectors = c->groups[i].vectors;
-      nas_kernels()->winograd_product(&p);
+      (c->bf16 ? c->bf16->product : nas_kernels()->winograd_product)(&p);
       store_group(c, &c->groups[i], runs, n, m, p.m_apart);
     }
   }
 }
 
 /* A dz A' of one vector. */
-static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, const float *dz, float *d,
-                   int64_t apart) {
+static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, const float *dz, void *d, int64_t apart) {
   for (int64_t i = 0; i < n; i++) {
     nas_winograd_run r = {.x = dz + (runs[i].in + w->grid->row + 1) * w->outs,
                           .x_row = w->grid->row * w->outs,
                           .pitch = w->outs,
                           .channels = 16,
                           .patches = runs[i].patches,
-                          .v = d + 16 * runs[i].slot,
-                          .apart = apart,
-                          .pairs = nas_winograd_pairs(w->outs)};
+                          .apart = apart};
+    if (w->bf16) {
+      r.half = d;
+      r.first = runs[i].slot;
+      w->bf16->spread_turns(&r);
+      continue;
+    }
+    r.v = (float *)d + 16 * runs[i].slot;
+    r.pairs = nas_winograd_pairs(w->outs);
     nas_winograd_transforms_of(w->grid->side)->spread(&r);
   }
 }
@@ -181,15 +206,17 @@ void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch)
   bool pairs = nas_winograd_pairs(w->outs);
   int64_t side = w->grid->side, slabs = slabs_of(w->ins), all = patches_of(w->grid);
   nas_winograd_gradient g = {.v = scratch,
-                             .v_apart = nas_winograd_apart(slabs),
-                             .d_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
-                             .v_block = values(side, slabs, pairs),
-                             .d_block = values(side, NAS_WINOGRAD_VECTORS, pairs),
+                             .half_v = (uint16_t *)(void *)scratch,
+                             .v_apart = apart_of(w->bf16, slabs),
+                             .d_apart = apart_of(w->bf16, NAS_WINOGRAD_VECTORS),
                              .points = nas_winograd_points(side, pairs),
                              .channels = w->ins,
                              .pairs = pairs};
-  float *d = scratch + BLOCKS * g.v_block;
+  g.v_block = g.points * g.v_apart;
+  g.d_block = g.points * g.d_apart;
+  float *d = number_at(w->bf16, scratch, BLOCKS * g.v_block);
   g.d = d;
+  g.half_d = (const uint16_t *)(void *)d;
   for (int64_t at = 0; at < all; at += BLOCKS * BLOCK) {
     run runs[BLOCKS][BLOCK];
     int64_t n[BLOCKS] = {0};
@@ -197,15 +224,17 @@ void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch)
     for (int64_t b = 0; b * BLOCK < g.patches; b++) {
       int64_t left = g.patches - b * BLOCK;
       n[b] = find_runs(w->grid, at + b * BLOCK, left < BLOCK ? left : BLOCK, runs[b]);
-      transform(w->grid, runs[b], n[b], w->x, w->ins, scratch + b * g.v_block, g.v_apart);
+      transform(w->grid, runs[b], n[b], w->x, w->ins, number_at(w->bf16, scratch, b * g.v_block), g.v_apart, w->bf16,
+                true);
     }
     for (int64_t i = 0; i < w->n_groups; i++) {
       g.du = w->groups[i].du;
       g.vectors = w->groups[i].vectors;
       for (int64_t b = 0; b * BLOCK < g.patches; b++)
         for (int32_t k = 0; k < g.vectors; k++)
-          spread(w, runs[b], n[b], w->groups[i].dz[k], d + b * g.d_block + k * BLOCK * 16, g.d_apart);
-      nas_kernels()->winograd_gradient(&g);
+          spread(w, runs[b], n[b], w->groups[i].dz[k], number_at(w->bf16, d, b * g.d_block + k * BLOCK * 16),
+                 g.d_apart);
+      (w->bf16 ? w->bf16->gradient : nas_kernels()->winograd_gradient)(&g);
     }
   }
 }

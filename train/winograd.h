@@ -17,9 +17,9 @@ typedef struct nas_winograd_grid {
 
 /* Output vectors side by side. */
 typedef struct nas_winograd_group {
-  const float *u; /* weights [point][channel][vector][16] */
+  const float *u; /* weights [point][channel][vector][16]; nas_winograd_bf16 says how those in bf16 lie */
   int32_t vectors;
-  float *y[NAS_WINOGRAD_VECTORS];          /* images without a border, `outs` numbers a pixel */
+  void *y[NAS_WINOGRAD_VECTORS];           /* images without a border, `outs` numbers a pixel */
   const float *plus[NAS_WINOGRAD_VECTORS]; /* as y; may be NULL */
   const float *mask[NAS_WINOGRAD_VECTORS];
 } nas_winograd_group;
@@ -31,6 +31,8 @@ typedef struct nas_winograd_convolution {
   int64_t sources, ins, outs;
   const nas_winograd_group *groups;
   int64_t n_groups;
+  const nas_winograd_bf16 *bf16; /* what multiplies, if it is bf16 numbers */
+  bool half_y;                   /* y, without plus and mask, in bf16 too */
 } nas_winograd_convolution;
 
 /* du of each group += B' x B times A dz A' */
@@ -38,6 +40,7 @@ typedef struct nas_winograd_weights {
   const nas_winograd_grid *grid;
   const float *x; /* bordered, of `ins` channels */
   int64_t ins, outs, n_groups;
+  const nas_winograd_bf16 *bf16; /* what multiplies, if it is bf16 numbers */
   const struct nas_winograd_weights_group {
     float *du;
     int32_t vectors;

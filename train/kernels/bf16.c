@@ -4,20 +4,7 @@
 
 #include <string.h>
 
-#include "train/kernels/vector.h"
-
-typedef uint16_t h16 __attribute__((vector_size(32)));
-typedef uint16_t h16u __attribute__((vector_size(32), aligned(2), may_alias));
-typedef uint32_t u16 __attribute__((vector_size(64)));
-
-/* A NaN must stay one: rounding up would carry it over into a number. */
-INLINE u16 rounded(v16 v) {
-  u16 bits = (u16)v, nan = (u16)(v != v);
-  u16 up = bits + 0x7fff + ((bits >> 16) & 1);
-  return (~nan & (up >> 16)) | (nan & 0x7fc0);
-}
-
-INLINE void store_half(uint16_t *to, v16 v) { *(h16u *)to = __builtin_convertvector(rounded(v), h16); }
+#include "train/kernels/half.h"
 
 static uint16_t rounded_one(float v) {
   uint32_t bits;

@@ -7,6 +7,7 @@
 /* The features of the levels x86-64-v3 and -v4 that matter here; a CPU that has these has the rest. */
 #ifdef NAS_KERNELS_X86
 extern const nas_kernel_set nas_kernels_x86_v3, nas_kernels_x86_v4;
+extern const nas_winograd_bf16 nas_winograd_4_bf16;
 
 static bool has_avx512(void) {
   __builtin_cpu_init();
@@ -59,6 +60,14 @@ const nas_kernel_set *nas_kernels(void) {
     __atomic_store_n(&chosen, found, __ATOMIC_RELAXED);
   }
   return found;
+}
+
+const nas_winograd_bf16 *nas_bf16_kernels(void) {
+#ifdef NAS_KERNELS_X86
+  if (levels[chosen_level()].kernels == &nas_kernels_x86_v4 && __builtin_cpu_supports("avx512bf16"))
+    return &nas_winograd_4_bf16;
+#endif
+  return NULL;
 }
 
 nas_status nas_kernels_check(nas_err *err) {

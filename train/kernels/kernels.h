@@ -177,6 +177,8 @@ typedef struct nas_kernel_set {
 } nas_kernel_set;
 
 const nas_kernel_set *nas_kernels(void);
+/* What multiplies bf16 numbers; NULL where the CPU has no such instruction or NASCENT_CPU leaves AVX-512 out. */
+const nas_winograd_bf16 *nas_bf16_kernels(void);
 /* avx512, avx2 or baseline: what this CPU has and NASCENT_CPU allows. */
 const char *nas_kernels_name(void);
 /* UNKNOWN_NAME when NASCENT_CPU names none. */

@@ -33,13 +33,17 @@ typedef struct nas_winograd_run {
   float *v; /* of the first slab */
   int64_t apart;
   bool pairs;
+  /* In place of v, for values in bf16: the block's, of which these are the patches from `first` on (0 with v). */
+  uint16_t *half;
+  int64_t first;
 } nas_winograd_run;
 
 /* Patches 0 .. patches - 1 of m = [point][vector][patch][16] into pixels: y = plus + (mask > 0 ? value : 0). */
 typedef struct nas_winograd_store {
   const float *m;
   int64_t apart, patches, vectors;
-  float *y[NAS_WINOGRAD_VECTORS]; /* of each vector, the first patch's top left pixel */
+  float *y[NAS_WINOGRAD_VECTORS];       /* of each vector, the first patch's top left pixel */
+  uint16_t *half[NAS_WINOGRAD_VECTORS]; /* the same in bf16, without plus and mask: of nas_winograd_bf16 alone */
   const float *plus[NAS_WINOGRAD_VECTORS], *mask[NAS_WINOGRAD_VECTORS]; /* may be NULL */
   int64_t pitch, y_row;  /* numbers from pixel to pixel and from row to row */
   int64_t rows, columns; /* pixels that there are: rows of the patches, and columns of the whole run */
@@ -49,6 +53,7 @@ typedef struct nas_winograd_store {
 /* m = v u: `patches` patches, all points (or pairs of them); channels counts those of v, all slabs. */
 typedef struct nas_winograd_product {
   const float *v, *u;
+  const uint16_t *half_v, *half_u; /* in their place, in bf16 */
   float *m;
   int64_t v_apart, m_apart, points, patches, channels;
   int32_t vectors;
@@ -57,7 +62,8 @@ typedef struct nas_winograd_product {
 
 /* du += v' d over blocks of patches that lie v_block and d_block numbers apart; du as the weights. */
 typedef struct nas_winograd_gradient {
-  const float *v, *d; /* d: [point][vector][patch][16] */
+  const float *v, *d;              /* d: [point][vector][patch][16] */
+  const uint16_t *half_v, *half_d; /* in their place, in bf16, two patches in turn */
   float *du;
   int64_t v_apart, d_apart, v_block, d_block, points, patches, channels; /* patches: of all blocks */
   int32_t vectors;
@@ -74,8 +80,22 @@ typedef struct nas_winograd_transforms {
   void (*taps)(float *taps, const float *du, int64_t n, bool pairs);
 } nas_winograd_transforms;
 
+/* F(4x4, 3x3) with values and weights in bf16, channels in multiples of 16, without `pairs`. Values are
+ * [point][slab][patch][16] for products, and [point][slab][patch / 2][16][2], two patches in turn, for gradients;
+ * nas_winograd_half_apart numbers from point to point. Weights are [point][channel / 2][vector][16][2]. */
+typedef struct nas_winograd_bf16 {
+  void (*input)(const nas_winograd_run *r);
+  void (*input_turns)(const nas_winograd_run *r);
+  void (*spread_turns)(const nas_winograd_run *r); /* of one slab */
+  void (*store)(const nas_winograd_store *s);      /* into 16-bit pixels */
+  void (*weights)(uint16_t *u, const float *taps, int64_t channels, int64_t vectors);
+  void (*product)(const nas_winograd_product *p);
+  void (*gradient)(const nas_winograd_gradient *g);
+} nas_winograd_bf16;
+static inline int64_t nas_winograd_half_apart(int64_t slabs) { return (slabs * NAS_WINOGRAD_BLOCK + 2) * 16; }
+
 #ifdef NAS_ISA
-#include "train/kernels/vector.h"
+#include "train/kernels/half.h"
 extern const nas_winograd_transforms NAS_PER_ISA(winograd_2), NAS_PER_ISA(winograd_4);
 void NAS_PER_ISA(winograd_product)(const nas_winograd_product *p);
 void NAS_PER_ISA(winograd_gradient)(const nas_winograd_gradient *g);
@@ -88,14 +108,19 @@ enum { NAS_WINOGRAD_LINE = 16 * NAS_WINOGRAD_BLOCK }; /* numbers of a slab */
 typedef struct winograd_target {
   float *y;
   const float *plus, *mask;
+  uint16_t *half; /* in place of y; without the others */
 } winograd_target;
-#define WINOGRAD_TARGETS(call, s, k)                                                            \
-  if (!(s)->mask[k] && !(s)->plus[k]) call((s), ((winograd_target){(s)->y[k], NULL, NULL}), k); \
-  else if (!(s)->plus[k]) call((s), ((winograd_target){(s)->y[k], NULL, (s)->mask[k]}), k);     \
-  else call((s), ((winograd_target){(s)->y[k], (s)->plus[k], (s)->mask[k]}), k)
+#define WINOGRAD_TARGETS(call, s, k)                                                                  \
+  if (!(s)->mask[k] && !(s)->plus[k]) call((s), ((winograd_target){(s)->y[k], NULL, NULL, NULL}), k); \
+  else if (!(s)->plus[k]) call((s), ((winograd_target){(s)->y[k], NULL, (s)->mask[k], NULL}), k);     \
+  else call((s), ((winograd_target){(s)->y[k], (s)->plus[k], (s)->mask[k], NULL}), k)
 
 /* A vector's numbers at y[at]. */
 INLINE void winograd_put(winograd_target to, int64_t at, v16 value) {
+  if (to.half) {
+    store_half(to.half + at, value);
+    return;
+  }
   if (to.mask) value = select_positive(load(to.mask + at), value);
   store(to.y + at, to.plus ? load(to.plus + at) + value : value);
 }

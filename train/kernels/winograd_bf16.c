@@ -1,0 +1,133 @@
+/* F(4x4, 3x3) whose products multiply bf16 numbers, two of a sum at once, and add in f32: transformed values and
+ * weights are rounded, sums are not. Compiled for CPUs with AVX512_BF16 alone. */
+#include "train/kernels/winograd_4.h"
+
+/* sum += the products of each pair of 16-bit numbers. */
+INLINE v16 add_two(v16 sum, i16 a, i16 b) { return (v16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); }
+
+INLINE i16 load_twos(const uint16_t *from) {
+  i16 v;
+  memcpy(&v, from, sizeof v);
+  return v;
+}
+
+INLINE i16 broadcast_two(const uint16_t *from) {
+  int32_t two;
+  memcpy(&two, from, sizeof two);
+  return two - (i16){0};
+}
+
+/* ---- transforms ---- */
+
+static void input(const nas_winograd_run *r) { input_slabs(r, WINOGRAD_BF16); }
+static void input_turns(const nas_winograd_run *r) { input_slabs(r, WINOGRAD_TURNS); }
+static void spread_turns(const nas_winograd_run *r) { spread_slab(r, r->x, 0, WINOGRAD_TURNS); }
+
+static void store_patches(const nas_winograd_store *s) {
+  for (int64_t k = 0; k < s->vectors; k++) {
+    const winograd_target to = {.half = s->half[k]};
+    store_vector(s, to, k);
+  }
+}
+
+/* Neighbouring input channels take turns. */
+static void weights_of(uint16_t *u, const float *taps, int64_t channels, int64_t vectors) {
+  const int64_t n = channels * vectors * 16;
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t q = 0; q < vectors; q++) {
+      const float *from = taps + (c * vectors + q) * 16;
+      uint16_t *to = u + (c / 2 * vectors + q) * 32;
+      v16 rows[3][6];
+      for (int k = 0; k < 3; k++)
+        widen(rows[k], load(from + k * n), load(from + (3 + k) * n), load(from + (6 + k) * n));
+      for (int r = 0; r < 6; r++) {
+        v16 all[6];
+        widen(all, rows[0][r], rows[1][r], rows[2][r]);
+        for (int k = 0; k < 6; k++) {
+          if (c % 2 == 0) store_even(to + (6 * r + k) * n, all[k]);
+          else store_odd(to + (6 * r + k) * n, all[k]);
+        }
+      }
+    }
+}
+
+/* ---- products ---- */
+
+/* `count` patches from the first of v and m on, one point. */
+INLINE void product_part(const uint16_t *v, const uint16_t *u, float *m, int64_t channels, int count, int vectors) {
+  v16 sum[16];
+  UNROLL for (int i = 0; i < count * vectors; i++) sum[i] = (v16){0};
+  for (int64_t k = 0; k < channels; k += 16, v += LINE)
+    for (int64_t c = 0; c < 16; c += 2, u += 32 * vectors) {
+      i16 factor[NAS_WINOGRAD_VECTORS];
+      UNROLL for (int q = 0; q < vectors; q++) factor[q] = load_twos(u + 32 * q);
+      UNROLL for (int p = 0; p < count; p++) {
+        i16 two = broadcast_two(v + 16 * p + c);
+        UNROLL for (int q = 0; q < vectors; q++) sum[p * vectors + q] = add_two(sum[p * vectors + q], two, factor[q]);
+      }
+    }
+  UNROLL for (int p = 0; p < count; p++) UNROLL for (int q = 0; q < vectors; q++)
+      store(m + q * LINE + 16 * p, sum[p * vectors + q]);
+}
+
+INLINE void product_by(const nas_winograd_product *p, int vectors) {
+  const uint16_t *u = p->half_u, *v = p->half_v;
+  float *m = p->m;
+  for (int64_t i = 0; i < p->points; i++, v += p->v_apart, u += p->channels * vectors * 16, m += p->m_apart) {
+    int64_t t = 0;
+    if (vectors == 1 && p->patches == 16) {
+      product_part(v, u, m, p->channels, 16, 1);
+      continue;
+    }
+    for (; t + 8 <= p->patches; t += 8) product_part(v + 16 * t, u, m + 16 * t, p->channels, 8, vectors);
+    for (; t < p->patches; t += 4) product_part(v + 16 * t, u, m + 16 * t, p->channels, 4, vectors);
+  }
+}
+
+static void product(const nas_winograd_product *p) {
+  if (p->vectors == 1) product_by(p, 1);
+  else product_by(p, 2);
+}
+
+/* `count` channels from v's on, one point; two patches at once. */
+INLINE void gradient_part(const nas_winograd_gradient *g, const uint16_t *v, const uint16_t *d, float *du, int count,
+                          int vectors) {
+  v16 sum[16];
+  UNROLL for (int i = 0; i < count * vectors; i++) sum[i] = load(du + 16 * i);
+  for (int64_t left = g->patches; left > 0; left -= NAS_WINOGRAD_BLOCK, v += g->v_block, d += g->d_block) {
+    const uint16_t *from = v, *by = d;
+    int64_t n = left < NAS_WINOGRAD_BLOCK ? left : NAS_WINOGRAD_BLOCK;
+    for (int64_t t = 0; t < n; t += 2, from += 32, by += 32) {
+      i16 factor[NAS_WINOGRAD_VECTORS];
+      UNROLL for (int q = 0; q < vectors; q++) factor[q] = load_twos(by + q * LINE);
+      UNROLL for (int c = 0; c < count; c++) {
+        i16 two = broadcast_two(from + 2 * c);
+        UNROLL for (int q = 0; q < vectors; q++) sum[c * vectors + q] = add_two(sum[c * vectors + q], two, factor[q]);
+      }
+    }
+  }
+  UNROLL for (int i = 0; i < count * vectors; i++) store(du + 16 * i, sum[i]);
+}
+
+INLINE void gradient_by(const nas_winograd_gradient *g, int vectors) {
+  const int count = 16 / vectors;
+  for (int64_t i = 0; i < g->points; i++) {
+    const uint16_t *v = g->half_v + i * g->v_apart, *d = g->half_d + i * g->d_apart;
+    float *du = g->du + i * g->channels * vectors * 16;
+    for (int64_t k = 0; k < g->channels; k += count, du += count * vectors * 16)
+      gradient_part(g, v + k / 16 * LINE + k % 16 * 2, d, du, count, vectors);
+  }
+}
+
+static void gradient(const nas_winograd_gradient *g) {
+  if (g->vectors == 1) gradient_by(g, 1);
+  else gradient_by(g, 2);
+}
+
+const nas_winograd_bf16 nas_winograd_4_bf16 = {.input = input,
+                                               .input_turns = input_turns,
+                                               .spread_turns = spread_turns,
+                                               .store = store_patches,
+                                               .weights = weights_of,
+                                               .product = product,
+                                               .gradient = gradient};
