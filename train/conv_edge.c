@@ -94,8 +94,8 @@ static void forward(const nas_call *c) {
   for (int32_t i = 0; i < t->tiles; i++) {
     nas_conv_forward(t->conv, relu_tile(c, t, i, room), weight, bias, direct ? y + i * t->out : held, pad);
     if (!direct)
-      nas_kernels()->affine_sum(y + i * t->out, plus ? plus + i * t->out : NULL, &(nas_affine){held, scale, shift}, 1,
-                                t->rows, s->out.c);
+      nas_kernels()->affine_sum(y + i * t->out, plus ? plus + i * t->out : NULL,
+                                &(nas_affine){nas_f32(held), scale, shift}, 1, t->rows, s->out.c);
   }
 }
 
@@ -106,7 +106,7 @@ static void bias_gradient(const nas_call *c, const tiling *t, const float *zeros
   memset(all, 0, (size_t)channels * sizeof *all);
   for (int32_t i = 0; i < t->tiles; i++) {
     const float *dz = (const float *)c->dy + i * t->out;
-    nas_norm_gather(all, dz, dz, zeros, t->rows, channels, sum, dot);
+    nas_norm_gather(all, dz, nas_f32(dz), zeros, t->rows, channels, sum, dot);
   }
   for (int64_t k = 0; k < channels; k++) dbias[k] = (float)all[k].mean;
 }

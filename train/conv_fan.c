@@ -155,13 +155,13 @@ static void forward_tile(const nas_call *c, const group *g, int32_t tile, const 
                          void *pad, float *sum, float *square, nas_moments *all) {
   const nas_branch *only = c->branch[g->first];
   int64_t at = tile * g->rows;
-  float *to = g->count == 1 ? only->z + at * only->site.out.c : joined;
+  float *to = g->count == 1 ? (float *)only->z + at * only->site.out.c : joined;
   nas_conv_forward(g->conv, x, packed, only->site.attrs.bias ? only->param[NAS_EDGE_BIAS] : NULL, to, pad);
   for (int32_t i = g->first; i < g->first + g->count; i++) {
     const nas_branch *b = c->branch[i];
     int64_t channels = b->site.out.c;
-    float *z = b->z + at * channels;
-    if (g->count == 1) nas_kernels()->moments(z, z, g->rows, channels, sum, square);
+    float *z = (float *)b->z + at * channels;
+    if (g->count == 1) nas_kernels()->moments(nas_f32(z), z, g->rows, channels, sum, square);
     else nas_kernels()->split_moments(z, to, g->channels, g->rows, channels, sum, square);
     nas_norm_merge(all, (double)at, z, sum, square, (double)g->rows, channels);
     to += channels;
@@ -205,7 +205,8 @@ static void form_dz(const nas_call *c, const group *g, int32_t tile, void *room)
   for (int32_t i = g->first; i < g->first + g->count; i++) {
     const nas_branch *b = c->branch[i];
     int64_t channels = b->site.out.c, at = tile * g->rows * channels;
-    const float *mean = b->stats, *factor = nas_branch_stats(b, NAS_STATS_A), *z = b->z + at, *dy = b->dy + at;
+    const float *mean = b->stats, *factor = nas_branch_stats(b, NAS_STATS_A), *z = (const float *)b->z + at,
+                *dy = b->dy + at;
     if (c->bf16)
       nas_kernels()->norm_gradient_bf16(half, g->channels, dy, z, mean, factor, factor + channels,
                                         factor + 2 * channels, g->rows, channels);

@@ -132,7 +132,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   int64_t x = align64(4 * f->images * f->image * f->ins), dz = align64(4 * f->images * f->image * f->outs);
   int64_t tile = align64(4 * f->images * in.h * in.w * f->ins);
   int64_t filter = align64(4 * f->filtered.weights) + align64(4 * f->filtered.taps) + align64(4 * f->filtered.scratch);
-  c->forward_scratch = filter + x + align64(4 * f->weights) + 2 * align64(4 * f->outs) +
+  c->forward_scratch = filter + x + align64(4 * f->weights) + 3 * align64(4 * f->outs) +
                        align64(c->n_branches * f->outs * (int64_t)sizeof(nas_moments));
   c->backward_scratch = filter + x + align64(4 * f->weights) + align64(4 * f->data) + align64(4 * f->filtered.data) +
                         c->n_branches * dz + tile;
@@ -199,7 +199,7 @@ static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64
                       .vectors = (int32_t)k->vectors};
   for (int64_t v = 0; v < k->vectors; v++) {
     r.pitch[v] = pixels * f->outs;
-    r.y[v] = c->branch[k->branch[v]]->z + tile * f->images * f->height * rows + 16 * k->vector[v];
+    r.y[v] = (float *)c->branch[k->branch[v]]->z + tile * f->images * f->height * rows + 16 * k->vector[v];
   }
   bool fetch = tile + 1 < f->tiles && f->together == 1;
   for (int64_t image = 0; image < f->images; image += f->together) {
@@ -232,7 +232,7 @@ static void forward(const nas_call *c) {
   char *scratch = c->scratch;
   int64_t numbers = f->images * f->image * f->ins, rows = f->images * f->height * f->width;
   float *x = take(&scratch, numbers, 4), *packed = take(&scratch, f->weights, 4);
-  float *sum = take(&scratch, f->outs, 4), *square = take(&scratch, f->outs, 4);
+  float *sum = take(&scratch, f->outs, 4), *square = take(&scratch, f->outs, 4), *shift = take(&scratch, f->outs, 4);
   nas_moments *all = take(&scratch, c->n_branches * f->outs, sizeof *all);
   memset(x, 0, (size_t)numbers * sizeof *x);
   memset(all, 0, (size_t)(c->n_branches * f->outs) * sizeof *all);
@@ -250,9 +250,10 @@ static void forward(const nas_call *c) {
     for (int32_t i = 0; i < f->n_chunks; i++) forward_chunk(c, f, &f->chunks[i], tile, x, packed);
     for (int32_t i = 0; i < c->n_branches; i++) {
       if (c->branch[i]->folded) continue;
-      const float *z = c->branch[i]->z + tile * rows * f->outs;
-      nas_kernels()->moments(z, z, rows, f->outs, sum, square);
-      nas_norm_merge(all + i * f->outs, (double)(tile * rows), z, sum, square, (double)rows, f->outs);
+      nas_numbers z = nas_branch_z(c->branch[i], tile * rows * f->outs);
+      nas_kernels()->to_f32(shift, z, f->outs);
+      nas_kernels()->moments(z, shift, rows, f->outs, sum, square);
+      nas_norm_merge(all + i * f->outs, (double)(tile * rows), shift, sum, square, (double)rows, f->outs);
     }
   }
   if (f->folds) close_gram(c, &gram, (char *)scratch + nas_gram_scratch(f->ins, rows));
@@ -270,8 +271,8 @@ static void form_dz(const fan *f, const nas_branch *b, int64_t tile, float *dz) 
   int64_t n = f->width * f->outs, at = tile * f->images * f->height * n;
   const float *factor = nas_branch_stats(b, NAS_STATS_A);
   nas_kernels()->norm_gradient_rows(dz + pixel_at(f, 0, 0, f->outs), f->image * f->outs, f->row * f->outs, b->dy + at,
-                                    b->z + at, b->stats, factor, factor + f->outs, factor + 2 * f->outs, f->images,
-                                    f->height, n, f->outs);
+                                    nas_branch_z(b, at), b->stats, factor, factor + f->outs, factor + 2 * f->outs,
+                                    f->images, f->height, n, f->outs);
 }
 
 static void weight_gradient(const fan *f, const chunk *k, const float *x, float *const *dz, float *total) {
@@ -365,7 +366,7 @@ static int64_t find_next(const nas_call *c, const fan *f, int64_t tile, const fl
   if (c->dplus[0] && c->dplus[0] != c->dx[0]) out[n++] = (const float *)c->dplus[0] + at;
   for (int32_t i = 0; i < c->n_branches && f->ins == f->outs && n + 2 <= NAS_DIRECT_AHEAD; i++) {
     out[n++] = c->branch[i]->dy + at;
-    if (!c->branch[i]->folded) out[n++] = c->branch[i]->z + at;
+    if (!c->branch[i]->folded) out[n++] = (const float *)c->branch[i]->z + at;
   }
   return n;
 }

@@ -11,6 +11,10 @@ static int64_t side_of(const nas_branch *b) {
 
 bool nas_filtered_branch(const nas_branch *b) { return side_of(b) > 0; }
 
+bool nas_filtered_half(const nas_call *c, const nas_branch *b) {
+  return c->bf16 && side_of(b) == 4 && b->site.in[0].c % 16 == 0 && nas_bf16_kernels();
+}
+
 nas_filtered nas_filtered_of(const nas_call *c) {
   nas_filtered f = {.branches = 0};
   for (int32_t i = 0; i < c->n_branches; i++)
@@ -18,7 +22,7 @@ nas_filtered nas_filtered_of(const nas_call *c) {
   if (f.branches == 0) return f;
   const nas_branch *b = c->branch[f.of[0]];
   nas_shape in = b->site.in[0];
-  if (c->bf16 && side_of(b) == 4 && in.c % 16 == 0) f.bf16 = nas_bf16_kernels();
+  if (nas_filtered_half(c, b)) f.bf16 = nas_bf16_kernels();
   f.grid = (nas_winograd_grid){.side = side_of(b), .height = in.h, .width = in.w};
   f.ins = in.c;
   f.outs = b->site.out.c;
@@ -111,12 +115,14 @@ void nas_filtered_forward(const nas_filtered *f, const nas_call *c, int64_t tile
                                 .outs = f->outs,
                                 .groups = groups,
                                 .n_groups = f->groups,
-                                .bf16 = f->bf16};
+                                .bf16 = f->bf16,
+                                .half_y = f->bf16};
   for (int64_t i = 0; i < f->groups; i++) {
     groups[i] = (nas_winograd_group){.u = weights + group_at(f, i), .vectors = (int32_t)group_size(f, i)};
     for (int64_t k = 0; k < groups[i].vectors; k++) {
       place p = place_of(f, group_first(i) + k);
-      groups[i].y[k] = c->branch[p.branch]->z + at + 16 * p.vector;
+      const nas_branch *b = c->branch[p.branch];
+      groups[i].y[k] = (char *)b->z + (at + 16 * p.vector) * (b->half ? 2 : 4);
     }
   }
   nas_winograd_convolve(&w, scratch);

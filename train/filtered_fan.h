@@ -20,6 +20,8 @@ typedef struct nas_filtered {
  * nas_filtered_tile. */
 nas_filtered nas_filtered_of(const nas_call *c);
 bool nas_filtered_branch(const nas_branch *b);
+/* Whether the filtered branches of c multiply bf16 numbers, and so leave z in such. */
+bool nas_filtered_half(const nas_call *c, const nas_branch *b);
 /* Pixels by which a bordered tile's rows and columns must be longer than n and the border on both sides. */
 int64_t nas_filtered_more(const nas_filtered *f, int64_t n);
 /* Tiles of `images` whose borders are `pad` wide; row, image: pixels of a bordered one. */

@@ -93,7 +93,7 @@ void nas_gram_add(nas_gram *g, const float *x, int64_t rows, const float *next) 
   if (g->seen == 0) {
     k->center(g->centred, x, g->relu, g->shift, rows, channels);
     memset(g->square, 0, (size_t)channels * sizeof *g->square);
-    k->moments(g->centred, g->square, rows, channels, g->sum, g->shift);
+    k->moments(nas_f32(g->centred), g->square, rows, channels, g->sum, g->shift);
     for (int64_t i = 0; i < channels; i++) g->shift[i] = g->sum[i] / (float)rows;
   }
   k->center(g->centred, x, g->relu, g->shift, rows, channels);

@@ -8,6 +8,7 @@
 #include "train/conv_edge.h"
 #include "train/conv_fan.h"
 #include "train/direct_fan.h"
+#include "train/filtered_fan.h"
 #include "train/folded.h"
 #include "train/kernels/kernels.h"
 #include "train/plan_internal.h"
@@ -184,8 +185,6 @@ static nas_status new_branch(lowering *l, const edge *e, nas_branch **out, nas_e
   b->site = nas_node_site(l->g, e->conv, p->options.batch, p->options.mode);
   bind_params(l, e->conv, b->param, b->grad, NAS_EDGE_WEIGHT);
   bind_params(l, e->norm, b->param, b->grad, NAS_EDGE_GAMMA);
-  NAS_TRY(nas_plan_add_buffer(p, value_bytes(l, e->conv), &b->z_buffer, err));
-  p->buffers[b->z_buffer].wants_grad = true;
   *out = l->branch[e->norm] = b;
   return nas_plan_add_buffer(p, NAS_BRANCH_STATS * b->site.out.c * (int64_t)sizeof(float), &b->stats_buffer, err);
 }
@@ -203,12 +202,25 @@ static nas_status choose_fan(lowering *l, nas_step *s, nas_err *err) {
   for (int32_t i = 0; i < c->n_branches; i++) foldable += nas_folds(c->branch[i]);
   for (int32_t i = 0; i < c->n_branches; i++) {
     nas_branch *b = c->branch[i];
+    b->half = nas_filtered_half(c, b);
     if (!nas_folds(b) || b->site.out.c > 32 * foldable) continue;
     int64_t bytes = nas_gram_numbers(b->site.out.c) * (int64_t)sizeof(float);
     if (gram == NAS_NO_BUFFER) NAS_TRY(nas_plan_add_buffer(l->p, bytes, &gram, err));
     b->folded = true;
     b->x_buffer = s->x[0];
     b->gram_buffer = gram;
+  }
+  return NAS_OK;
+}
+
+/* Room for each branch's z. */
+static nas_status add_outputs(lowering *l, const nas_step *s, nas_err *err) {
+  nas_plan *p = l->p;
+  for (int32_t i = 0; i < s->call.n_branches; i++) {
+    nas_branch *b = s->call.branch[i];
+    int64_t size = b->half ? (int64_t)sizeof(uint16_t) : nas_dtype_size(p->model->dtype);
+    NAS_TRY(nas_plan_add_buffer(p, p->options.batch * nas_shape_size(b->site.out) * size, &b->z_buffer, err));
+    p->buffers[b->z_buffer].wants_grad = true;
   }
   return NAS_OK;
 }
@@ -231,6 +243,7 @@ static nas_status need_branch(lowering *l, nas_value v, nas_err *err) {
   }
   qsort(s.call.branch, (size_t)s.call.n_branches, sizeof *s.call.branch, by_geometry);
   NAS_TRY(choose_fan(l, &s, err));
+  NAS_TRY(add_outputs(l, &s, err));
   return finish(l, &s, err);
 }
 

@@ -38,7 +38,7 @@ void nas_norm_running(const nas_norm *n, float *scale, float *shift) {
   }
 }
 
-void nas_norm_gather(nas_moments *all, const float *dy, const float *x, const float *mean, int64_t rows,
+void nas_norm_gather(nas_moments *all, const float *dy, nas_numbers x, const float *mean, int64_t rows,
                      int64_t channels, float *sum, float *dot) {
   nas_kernels()->norm_sums(dy, x, mean, rows, channels, sum, dot);
   for (int64_t k = 0; k < channels; k++) all[k].mean += (double)sum[k], all[k].square += (double)dot[k];

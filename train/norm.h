@@ -2,6 +2,7 @@
 #define NAS_TRAIN_NORM_H
 /* Batch normalisation in f32, shared by the operation and by the fused convolution: statistics tile by tile in cache,
  * joined in double. */
+#include "train/kernels/numbers.h"
 #include "train/ops/batch_norm.h"
 
 #include <stdint.h>
@@ -29,7 +30,7 @@ void nas_norm_close(const nas_norm *n, const nas_moments *all, double rows, floa
 /* y = scale x + shift of the running statistics. */
 void nas_norm_running(const nas_norm *n, float *scale, float *shift);
 /* Adds to `all` (its members as plain sums) the tile's sums of dy and of dy (x - mean); sum, dot: scratch. */
-void nas_norm_gather(nas_moments *all, const float *dy, const float *x, const float *mean, int64_t rows,
+void nas_norm_gather(nas_moments *all, const float *dy, nas_numbers x, const float *mean, int64_t rows,
                      int64_t channels, float *sum, float *dot);
 /* From those sums over all rows: gradients of gamma and beta, and the factors of dx = a dy + b (x - mean) + c. */
 void nas_norm_factors(const nas_norm *n, const nas_moments *all, double rows, const float *saved, float *a, float *b,

@@ -123,10 +123,10 @@ static void forward(const nas_call *c) {
     nas_direct_pack(packed + v / f->side * f->side * nas_direct_packed(&s), b->param[NAS_EDGE_WEIGHT], &s, v,
                     v % f->side, f->side, NULL);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
-    float *z = b->z + tile * out_numbers(f);
+    float *z = (float *)b->z + tile * out_numbers(f);
     fill_tile(c, f, (const float *)c->x[0] + tile * in_numbers(f), x);
     convolve(f, x, packed, z);
-    nas_kernels()->moments(z, z, rows, f->outs, sum, square);
+    nas_kernels()->moments(nas_f32(z), z, rows, f->outs, sum, square);
     nas_norm_merge(all, (double)(tile * rows), z, sum, square, (double)rows, f->outs);
   }
   nas_norm norm = nas_branch_norm(b);
@@ -243,7 +243,7 @@ static void backward(const nas_call *c) {
     int64_t at = tile * out_numbers(f);
     const float *x = (const float *)c->x[0] + tile * in_numbers(f);
     if (c->source) nas_weighted_sum_part(c->source, tile * in_numbers(f), in_numbers(f), made), x = made;
-    nas_kernels()->norm_gradient(dz, NULL, b->dy + at, b->z + at, b->stats, factor, factor + f->outs,
+    nas_kernels()->norm_gradient(dz, NULL, b->dy + at, (const float *)b->z + at, b->stats, factor, factor + f->outs,
                                  factor + 2 * f->outs, f->images * f->height * f->width, f->outs);
     fill_tile(c, f, x, bordered);
     weight_gradient(f, bordered, dz, total);

@@ -70,14 +70,16 @@ static void add_norms(const nas_call *c, int64_t first, int64_t n, float *to, co
   int count = 0;
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
-    if (!b->folded)
-      of[count++] =
-          (nas_affine){b->z + first, nas_branch_stats(b, NAS_STATS_SCALE), nas_branch_stats(b, NAS_STATS_SHIFT)};
-    if (count == 0 || (count < NAS_AFFINES && i + 1 < c->n_branches)) continue;
-    nas_kernels()->affine_sum(to, plus, of, count, n / b->site.out.c, b->site.out.c);
-    plus = to;
-    count = 0;
+    if (b->folded) continue;
+    if (count == NAS_AFFINES || (count && of->x.half != b->half)) {
+      nas_kernels()->affine_sum(to, plus, of, count, n / b->site.out.c, b->site.out.c);
+      plus = to;
+      count = 0;
+    }
+    of[count++] = (nas_affine){nas_branch_z(b, first), nas_branch_stats(b, NAS_STATS_SCALE),
+                               nas_branch_stats(b, NAS_STATS_SHIFT)};
   }
+  if (count) nas_kernels()->affine_sum(to, plus, of, count, n / channels_of(c), channels_of(c));
 }
 
 void nas_weighted_sum_part(const nas_call *c, int64_t first, int64_t n, float *to) {
@@ -107,8 +109,9 @@ static void norms_backward(const nas_call *c) {
   for (int64_t r = 0; r < rows; r += block)
     for (int32_t i = 0; i < c->n_branches; i++)
       if (!c->branch[i]->folded)
-        nas_norm_gather(all + i * channels, (const float *)c->dy + r * channels, c->branch[i]->z + r * channels,
-                        c->branch[i]->stats, rows - r < block ? rows - r : block, channels, sum, dot);
+        nas_norm_gather(all + i * channels, (const float *)c->dy + r * channels,
+                        nas_branch_z(c->branch[i], r * channels), c->branch[i]->stats,
+                        rows - r < block ? rows - r : block, channels, sum, dot);
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
     if (b->folded) continue;

@@ -22,6 +22,10 @@ void NAS_PER_ISA(to_bf16)(uint16_t *y, const float *x, bool relu, int64_t n) {
   for (; i < n; i++) y[i] = rounded_one(relu && x[i] <= 0 ? 0 : x[i]);
 }
 
+void NAS_PER_ISA(to_f32)(float *y, nas_numbers x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] = one_number(x, i);
+}
+
 void NAS_PER_ISA(norm_gradient_bf16)(uint16_t *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
                                      const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
   int64_t k = 0;

@@ -3,6 +3,7 @@
 /* Numbers of 16 bits, bf16: the upper half of an f32, rounded to nearest. */
 #include <stdint.h>
 
+#include "train/kernels/numbers.h"
 #include "train/kernels/vector.h"
 
 #ifdef __AVX512BF16__
@@ -32,6 +33,17 @@ INLINE void store_half(uint16_t *to, v16 v) {
 INLINE v16 load_half(const uint16_t *from) {
   h16 bits = *(const h16u *)from;
   return (v16)(__builtin_convertvector(bits, u16) << 16);
+}
+
+INLINE v16 load_numbers(nas_numbers x, int64_t i) {
+  return x.half ? load_half((const uint16_t *)x.at + i) : load((const float *)x.at + i);
+}
+INLINE float one_number(nas_numbers x, int64_t i) {
+  if (!x.half) return ((const float *)x.at)[i];
+  uint32_t bits = (uint32_t)((const uint16_t *)x.at)[i] << 16;
+  float number;
+  memcpy(&number, &bits, sizeof number);
+  return number;
 }
 
 /* Two vectors in turn: the first, with zeros between, then the second there. Ties away from zero, which takes half the

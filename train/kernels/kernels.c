@@ -122,6 +122,7 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .split_moments = NAS_PER_ISA(split_moments),
     .join_norm_gradient = NAS_PER_ISA(join_norm_gradient),
     .to_bf16 = NAS_PER_ISA(to_bf16),
+    .to_f32 = NAS_PER_ISA(to_f32),
     .norm_gradient_bf16 = NAS_PER_ISA(norm_gradient_bf16),
     .avg_pool = NAS_PER_ISA(avg_pool),
     .avg_pool_gradient = NAS_PER_ISA(avg_pool_gradient),

@@ -11,6 +11,7 @@
 
 #include "train/kernels/direct.h"
 #include "train/kernels/neuron_kernels.h"
+#include "train/kernels/numbers.h"
 #include "train/kernels/winograd.h"
 
 /* Geometry of pooling. */
@@ -34,7 +35,8 @@ static inline int64_t nas_pool_scratch(const nas_pool *p) {
 /* scale x + shift, the factors per channel. */
 enum { NAS_AFFINES = 3 };
 typedef struct nas_affine {
-  const float *x, *scale, *shift;
+  nas_numbers x;
+  const float *scale, *shift;
 } nas_affine;
 
 struct nas_expression;
@@ -48,11 +50,12 @@ typedef struct nas_kernel_set {
   void (*weighted_sum)(float *y, const float *plus, const float *const *x, const float *factor, int32_t n_in,
                        int64_t n);
   /* Per channel: the sums of x - shift and of its square. */
-  void (*moments)(const float *x, const float *shift, int64_t rows, int64_t channels, float *sum, float *square);
-  /* y = plus + the sum of scale x + shift of `of`, 1 to NAS_AFFINES of them, added one after the other. */
+  void (*moments)(nas_numbers x, const float *shift, int64_t rows, int64_t channels, float *sum, float *square);
+  /* y = plus + the sum of scale x + shift of `of`, 1 to NAS_AFFINES of them, added one after the other; x of all f32,
+   * or of all bf16. */
   void (*affine_sum)(float *y, const float *plus, const nas_affine *of, int count, int64_t rows, int64_t channels);
   /* Per channel: the sums of dy and of dy (x - mean). */
-  void (*norm_sums)(const float *dy, const float *x, const float *mean, int64_t rows, int64_t channels, float *sum,
+  void (*norm_sums)(const float *dy, nas_numbers x, const float *mean, int64_t rows, int64_t channels, float *sum,
                     float *dot);
   /* dx = plus + a dy + b (x - mean) + c */
   void (*norm_gradient)(float *dx, const float *plus, const float *dy, const float *x, const float *mean,
@@ -65,6 +68,7 @@ typedef struct nas_kernel_set {
                              const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
   /* For bf16 convolutions: x, or its positive part, as 16-bit numbers; join_norm_gradient into such. */
   void (*to_bf16)(uint16_t *y, const float *x, bool relu, int64_t n);
+  void (*to_f32)(float *y, nas_numbers x, int64_t n);
   void (*norm_gradient_bf16)(uint16_t *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
                              const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
   /* Average pooling; `scratch` holds nas_pool_scratch numbers. */
@@ -90,7 +94,7 @@ typedef struct nas_kernel_set {
   void (*copy_rows)(float *to, int64_t to_row, const float *from, bool relu, int64_t rows, int64_t n);
   /* norm_gradient without plus into images and rows that lie dx_image and dx_row numbers apart; n numbers (whole
    * pixels) a row. */
-  void (*norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+  void (*norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, nas_numbers x,
                              const float *mean, const float *a, const float *b, const float *c, int64_t images,
                              int64_t rows, int64_t n, int64_t channels);
   /* y[m][n] = a[m][k] b[k][n] */

@@ -3,86 +3,97 @@
 
 #include <stddef.h>
 
+#include "train/kernels/half.h"
 #include "train/kernels/period.h"
-#include "train/kernels/vector.h"
 
-/* Sums of d and d e over n elements, n a multiple of the period of 64: d = a (- m), e = d or (b - m). */
-INLINE void sums_of_64(const float *a, const float *b, const float *mean, int64_t n, float *sum, float *dot) {
+/* Functions that get numbers of a kind written out are compiled for that kind. */
+#define HALVES(x) ((nas_numbers){(x).at, true})
+#define WHOLES(x) ((nas_numbers){(x).at, false})
+
+/* Sums of d and d (x - mean) over n elements, n a multiple of the period of 64: d = dy, or x - mean without dy. */
+INLINE void sums_of_64(const float *dy, nas_numbers x, const float *mean, int64_t n, float *sum, float *dot) {
   v16 s[4] = {0}, d[4] = {0};
   v16 m[4] = {load(mean), load(mean + 16), load(mean + 32), load(mean + 48)};
   for (int64_t i = 0; i < n; i += PERIOD)
     for (int k = 0; k < 4; k++) {
-      v16 left = load(a + i + 16 * k), right;
-      if (b) right = load(b + i + 16 * k) - m[k];
-      else right = left -= m[k];
+      v16 apart = load_numbers(x, i + 16 * k) - m[k], left = dy ? load(dy + i + 16 * k) : apart;
       s[k] += left;
-      d[k] += left * right;
+      d[k] += left * apart;
     }
   for (int k = 0; k < 4; k++) store(sum + 16 * k, s[k]), store(dot + 16 * k, d[k]);
 }
 
-INLINE void sums_of_many(const float *a, const float *b, const float *mean, int64_t n, int64_t period, float *sum,
+INLINE void sums_of_many(const float *dy, nas_numbers x, const float *mean, int64_t n, int64_t period, float *sum,
                          float *dot) {
   for (int64_t k = 0; k < period; k++) sum[k] = dot[k] = 0;
   for (int64_t i = 0; i < n; i += period)
     for (int64_t k = 0; k < period; k++) {
-      float left = a[i + k] - (b ? 0 : mean[k]), right = b ? b[i + k] - mean[k] : left;
+      float apart = one_number(x, i + k) - mean[k], left = dy ? dy[i + k] : apart;
       sum[k] += left;
-      dot[k] += left * right;
+      dot[k] += left * apart;
     }
 }
 
-INLINE void channel_sums(const float *a, const float *b, const float *mean, int64_t rows, int64_t channels, float *sum,
+INLINE void channel_sums(const float *dy, nas_numbers x, const float *mean, int64_t rows, int64_t channels, float *sum,
                          float *dot) {
   float room[PERIOD_MAX], wide_sum[PERIOD_MAX], wide_dot[PERIOD_MAX];
   int64_t period = period_of(channels), n = rows * channels, whole = n - n % period;
   const float *m = spread(mean, channels, period, room);
-  if (period == PERIOD) sums_of_64(a, b, m, whole, wide_sum, wide_dot);
-  else if (period == channels) sums_of_many(a, b, m, whole, period, sum, dot);
-  else sums_of_many(a, b, m, whole, period, wide_sum, wide_dot);
+  if (period == PERIOD) sums_of_64(dy, x, m, whole, wide_sum, wide_dot);
+  else if (period == channels) sums_of_many(dy, x, m, whole, period, sum, dot);
+  else sums_of_many(dy, x, m, whole, period, wide_sum, wide_dot);
   if (period == PERIOD || period != channels) {
     fold(wide_sum, period, channels, sum);
     fold(wide_dot, period, channels, dot);
   }
   for (int64_t i = whole; i < n; i++) {
-    float left = a[i] - (b ? 0 : m[i - whole]), right = b ? b[i] - m[i - whole] : left;
+    float apart = one_number(x, i) - m[i - whole], left = dy ? dy[i] : apart;
     sum[(i - whole) % channels] += left;
-    dot[(i - whole) % channels] += left * right;
+    dot[(i - whole) % channels] += left * apart;
   }
 }
 
-void NAS_PER_ISA(moments)(const float *x, const float *shift, int64_t rows, int64_t channels, float *sum,
+void NAS_PER_ISA(moments)(nas_numbers x, const float *shift, int64_t rows, int64_t channels, float *sum,
                           float *square) {
-  channel_sums(x, NULL, shift, rows, channels, sum, square);
+  if (x.half) channel_sums(NULL, HALVES(x), shift, rows, channels, sum, square);
+  else channel_sums(NULL, WHOLES(x), shift, rows, channels, sum, square);
 }
 
-void NAS_PER_ISA(norm_sums)(const float *dy, const float *x, const float *mean, int64_t rows, int64_t channels,
+void NAS_PER_ISA(norm_sums)(const float *dy, nas_numbers x, const float *mean, int64_t rows, int64_t channels,
                             float *sum, float *dot) {
-  channel_sums(dy, x, mean, rows, channels, sum, dot);
+  if (x.half) channel_sums(dy, HALVES(x), mean, rows, channels, sum, dot);
+  else channel_sums(dy, WHOLES(x), mean, rows, channels, sum, dot);
 }
 
 /* The factors stay in registers. */
-INLINE int64_t affine_sum_of_64(float *y, const float *plus, const nas_affine *of, int count, int64_t n) {
+INLINE int64_t affine_sum_of_64(float *y, const float *plus, const nas_affine *from, int count, bool half, int64_t n) {
+  nas_affine of[NAS_AFFINES];
+  for (int j = 0; j < count; j++) of[j] = from[j], of[j].x.half = half;
   v16 f[NAS_AFFINES][4], s[NAS_AFFINES][4];
   for (int j = 0; j < count; j++)
     for (int k = 0; k < 4; k++) f[j][k] = load(of[j].scale + 16 * k), s[j][k] = load(of[j].shift + 16 * k);
   int64_t i = 0;
   for (; i + PERIOD <= n; i += PERIOD)
     for (int k = 0; k < 4; k++) {
-      v16 sum = load(of[0].x + i + 16 * k) * f[0][k] + s[0][k];
+      v16 sum = load_numbers(of[0].x, i + 16 * k) * f[0][k] + s[0][k];
       if (plus) sum = load(plus + i + 16 * k) + sum;
-      for (int j = 1; j < count; j++) sum += load(of[j].x + i + 16 * k) * f[j][k] + s[j][k];
+      for (int j = 1; j < count; j++) sum += load_numbers(of[j].x, i + 16 * k) * f[j][k] + s[j][k];
       store(y + i + 16 * k, sum);
     }
   return i;
 }
 
 /* With what is known of the sum written out, so that each kind has a loop of its own. */
+INLINE int64_t affine_sum_plus(float *y, const float *plus, const nas_affine *of, int count, int64_t n) {
+  if (of->x.half) return affine_sum_of_64(y, plus, of, count, true, n);
+  return affine_sum_of_64(y, plus, of, count, false, n);
+}
+
 static int64_t affine_sum_by(float *y, const float *plus, const nas_affine *of, int count, int64_t n) {
   switch (count) {
-    case 1: return plus ? affine_sum_of_64(y, plus, of, 1, n) : affine_sum_of_64(y, NULL, of, 1, n);
-    case 2: return plus ? affine_sum_of_64(y, plus, of, 2, n) : affine_sum_of_64(y, NULL, of, 2, n);
-    case 3: return plus ? affine_sum_of_64(y, plus, of, 3, n) : affine_sum_of_64(y, NULL, of, 3, n);
+    case 1: return plus ? affine_sum_plus(y, plus, of, 1, n) : affine_sum_plus(y, NULL, of, 1, n);
+    case 2: return plus ? affine_sum_plus(y, plus, of, 2, n) : affine_sum_plus(y, NULL, of, 2, n);
+    case 3: return plus ? affine_sum_plus(y, plus, of, 3, n) : affine_sum_plus(y, NULL, of, 3, n);
     default: return 0;
   }
 }
@@ -92,11 +103,11 @@ static void affine_from(float *y, const float *plus, const nas_affine *of, int64
   for (; i < n; i += period) {
     int64_t k = 0, part = n - i < period ? n - i : period;
     for (; k + 16 <= part; k += 16) {
-      v16 v = load(of->x + i + k) * load(of->scale + k) + load(of->shift + k);
+      v16 v = load_numbers(of->x, i + k) * load(of->scale + k) + load(of->shift + k);
       store(y + i + k, plus ? load(plus + i + k) + v : v);
     }
     for (; k < part; k++) {
-      float v = of->x[i + k] * of->scale[k] + of->shift[k];
+      float v = one_number(of->x, i + k) * of->scale[k] + of->shift[k];
       y[i + k] = plus ? plus[i + k] + v : v;
     }
   }
@@ -114,8 +125,8 @@ void NAS_PER_ISA(affine_sum)(float *y, const float *plus, const nas_affine *of, 
   for (int j = 0; j < count; j++) affine_from(y, j ? y : plus, &wide[j], done, n, period);
 }
 
-INLINE v16 gradient_of(const float *dy, const float *x, v16 mean, v16 a, v16 b, v16 c, const float *plus) {
-  v16 v = load(dy) * a + ((load(x) - mean) * b + c);
+INLINE v16 gradient_of(const float *dy, v16 x, v16 mean, v16 a, v16 b, v16 c, const float *plus) {
+  v16 v = load(dy) * a + ((x - mean) * b + c);
   return plus ? load(plus) + v : v;
 }
 
@@ -130,7 +141,7 @@ INLINE int64_t norm_gradient_of_64(float *dx, const float *plus, const float *dy
   for (; i + PERIOD <= n; i += PERIOD)
     for (int k = 0; k < 4; k++) {
       int64_t at = i + 16 * k;
-      store(dx + at, gradient_of(dy + at, x + at, m[k], fa[k], fb[k], fc[k], plus ? plus + at : NULL));
+      store(dx + at, gradient_of(dy + at, load(x + at), m[k], fa[k], fb[k], fc[k], plus ? plus + at : NULL));
     }
   return i;
 }
@@ -141,7 +152,7 @@ INLINE void norm_gradient_by(float *dx, const float *plus, const float *dy, cons
   for (; i < n; i += period) {
     int64_t k = 0, part = n - i < period ? n - i : period;
     for (; k + 16 <= part; k += 16)
-      store(dx + i + k, gradient_of(dy + i + k, x + i + k, load(mean + k), load(a + k), load(b + k), load(c + k),
+      store(dx + i + k, gradient_of(dy + i + k, load(x + i + k), load(mean + k), load(a + k), load(b + k), load(c + k),
                                     plus ? plus + i + k : NULL));
     for (; k < part; k++) {
       float v = dy[i + k] * a[k] + ((x[i + k] - mean[k]) * b[k] + c[k]);
@@ -163,7 +174,7 @@ void NAS_PER_ISA(norm_gradient)(float *dx, const float *plus, const float *dy, c
 }
 
 /* Rows of whole vectors and periods of 64: the factors stay in registers from row to row. */
-INLINE void norm_gradient_rows_of_64(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+INLINE void norm_gradient_rows_of_64(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, nas_numbers x,
                                      const float *mean, const float *a, const float *b, const float *c, int64_t images,
                                      int64_t rows, int64_t n) {
   v16 m[4], fa[4], fb[4], fc[4];
@@ -174,15 +185,23 @@ INLINE void norm_gradient_rows_of_64(float *dx, int64_t dx_image, int64_t dx_row
   for (int64_t i = 0; i < images; i++)
     for (int64_t r = 0; r < rows; r++) {
       float *to = dx + i * dx_image + r * dx_row, *end = to + n;
-      for (; to + PERIOD <= end; to += PERIOD, dy += PERIOD, x += PERIOD)
+      for (; to + PERIOD <= end; to += PERIOD, dy += PERIOD, x = nas_numbers_from(x, PERIOD))
         for (int k = 0; k < 4; k++)
-          store(to + 16 * k, gradient_of(dy + 16 * k, x + 16 * k, m[k], fa[k], fb[k], fc[k], NULL));
-      for (int k = 0; k < 3 && to < end; k++, to += 16, dy += 16, x += 16)
-        store(to, gradient_of(dy, x, m[k], fa[k], fb[k], fc[k], NULL));
+          store(to + 16 * k, gradient_of(dy + 16 * k, load_numbers(x, 16 * k), m[k], fa[k], fb[k], fc[k], NULL));
+      for (int k = 0; k < 3 && to < end; k++, to += 16, dy += 16, x = nas_numbers_from(x, 16))
+        store(to, gradient_of(dy, load_numbers(x, 0), m[k], fa[k], fb[k], fc[k], NULL));
     }
 }
 
-void NAS_PER_ISA(norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, const float *x,
+/* A row of any width. */
+static void norm_gradient_row(float *dx, const float *dy, nas_numbers x, const float *mean, const float *a,
+                              const float *b, const float *c, int64_t n, int64_t period) {
+  for (int64_t i = 0; i < n; i += period)
+    for (int64_t k = 0; k < period && i + k < n; k++)
+      dx[i + k] = dy[i + k] * a[k] + ((one_number(x, i + k) - mean[k]) * b[k] + c[k]);
+}
+
+void NAS_PER_ISA(norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row, const float *dy, nas_numbers x,
                                      const float *mean, const float *a, const float *b, const float *c, int64_t images,
                                      int64_t rows, int64_t n, int64_t channels) {
   float room[4][PERIOD_MAX];
@@ -192,12 +211,16 @@ void NAS_PER_ISA(norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row
   b = spread(b, channels, period, room[2]);
   c = spread(c, channels, period, room[3]);
   if (period == PERIOD && n % 16 == 0) {
-    norm_gradient_rows_of_64(dx, dx_image, dx_row, dy, x, mean, a, b, c, images, rows, n);
+    if (x.half) norm_gradient_rows_of_64(dx, dx_image, dx_row, dy, HALVES(x), mean, a, b, c, images, rows, n);
+    else norm_gradient_rows_of_64(dx, dx_image, dx_row, dy, WHOLES(x), mean, a, b, c, images, rows, n);
     return;
   }
   for (int64_t i = 0; i < images; i++)
-    for (int64_t r = 0; r < rows; r++, dy += n, x += n)
-      norm_gradient_by(dx + i * dx_image + r * dx_row, NULL, dy, x, mean, a, b, c, n, period);
+    for (int64_t r = 0; r < rows; r++, dy += n, x = nas_numbers_from(x, n)) {
+      float *to = dx + i * dx_image + r * dx_row;
+      if (x.half) norm_gradient_row(to, dy, x, mean, a, b, c, n, period);
+      else norm_gradient_by(to, NULL, dy, x.at, mean, a, b, c, n, period);
+    }
 }
 
 INLINE void center_by(float *y, const float *x, bool positive, const float *mean, int64_t n, int64_t period) {

@@ -109,14 +109,15 @@ static void forward_fast(const nas_call *c) {
     for (int64_t r = 0; r < rows; r += tile) {
       const float *from = x + r * channels;
       int64_t some = rows - r < tile ? rows - r : tile;
-      nas_kernels()->moments(from, from, some, channels, room(c, ROOM_SUM), room(c, ROOM_DOT));
+      nas_kernels()->moments(nas_f32(from), from, some, channels, room(c, ROOM_SUM), room(c, ROOM_DOT));
       nas_norm_merge(all, (double)r, from, room(c, ROOM_SUM), room(c, ROOM_DOT), (double)some, channels);
     }
     nas_norm_close(&norm, all, (double)rows, c->saved, room(c, ROOM_A), room(c, ROOM_B));
   } else {
     nas_norm_running(&norm, room(c, ROOM_A), room(c, ROOM_B));
   }
-  nas_kernels()->affine_sum(c->y, c->plus, &(nas_affine){x, room(c, ROOM_A), room(c, ROOM_B)}, 1, rows, channels);
+  nas_kernels()->affine_sum(c->y, c->plus, &(nas_affine){nas_f32(x), room(c, ROOM_A), room(c, ROOM_B)}, 1, rows,
+                            channels);
 }
 
 static void backward_fast(const nas_call *c) {
@@ -127,8 +128,8 @@ static void backward_fast(const nas_call *c) {
   nas_moments *all = moments_room(c);
   memset(all, 0, (size_t)channels * sizeof *all);
   for (int64_t r = 0; r < rows; r += tile)
-    nas_norm_gather(all, dy + r * channels, x + r * channels, c->saved, rows - r < tile ? rows - r : tile, channels,
-                    room(c, ROOM_SUM), room(c, ROOM_DOT));
+    nas_norm_gather(all, dy + r * channels, nas_f32(x + r * channels), c->saved, rows - r < tile ? rows - r : tile,
+                    channels, room(c, ROOM_SUM), room(c, ROOM_DOT));
   nas_norm_factors(&norm, all, (double)rows, c->saved, room(c, ROOM_A), room(c, ROOM_B), room(c, ROOM_C));
   if (c->dx[0])
     nas_kernels()->norm_gradient(c->dx[0], c->dplus[0], c->dy, c->x[0], c->saved, room(c, ROOM_A), room(c, ROOM_B),
