@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Blocks whose weight gradients are summed before they are added to those of the tile. */
-enum { BLOCK = NAS_WINOGRAD_BLOCK, BLOCKS = 2 };
+/* Blocks whose weight gradients are summed before they are added to those of the tile; as many take as much room. */
+enum { BLOCK = NAS_WINOGRAD_BLOCK, BLOCKS = 2, BLOCKS_MAX = NAS_WINOGRAD_HALF_BLOCKS };
 
 static int64_t slabs_of(int64_t channels) { return nas_winograd_pairs(channels) ? 1 : channels / 16; }
 
@@ -65,7 +65,8 @@ int64_t nas_winograd_convolve_scratch(int64_t side, int64_t ins, int64_t outs) {
 
 int64_t nas_winograd_weights_scratch(int64_t side, int64_t ins, int64_t outs) {
   bool pairs = nas_winograd_pairs(outs);
-  return BLOCKS * (values(side, slabs_of(ins), pairs) + values(side, NAS_WINOGRAD_VECTORS, pairs));
+  int64_t slabs = slabs_of(ins) + NAS_WINOGRAD_VECTORS, room = 2 * nas_winograd_apart(0); /* bf16 lie further apart */
+  return BLOCKS * nas_winograd_points(side, pairs) * (nas_winograd_apart(slabs) + room);
 }
 
 /* Neighbouring patches of one row. */
@@ -100,7 +101,7 @@ static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, r
 
 /* Into v, or, with bf16, into the 16-bit numbers there. */
 static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, const float *x, int64_t channels, void *v,
-                      int64_t apart, const nas_winograd_bf16 *bf16, bool turns) {
+                      int64_t apart, const nas_winograd_bf16 *bf16) {
   for (int64_t i = 0; i < n; i++) {
     nas_winograd_run r = {.x = x + runs[i].in * channels,
                           .x_row = g->row * channels,
@@ -109,9 +110,8 @@ static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, co
                           .patches = runs[i].patches,
                           .apart = apart};
     if (bf16) {
-      r.half = v;
-      r.first = runs[i].slot;
-      (turns ? bf16->input_turns : bf16->input)(&r);
+      r.half = (uint16_t *)v + 16 * runs[i].slot;
+      bf16->input(&r);
       continue;
     }
     r.v = (float *)v + 16 * runs[i].slot;
@@ -170,7 +170,7 @@ void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
     int64_t n = find_runs(c->grid, at, p.patches, runs);
     for (int64_t i = 0; i < c->sources; i++)
       transform(c->grid, runs, n, c->x[i], c->ins, number_at(c->bf16, scratch, i * slabs * BLOCK * 16), p.v_apart,
-                c->bf16, false);
+                c->bf16);
     for (int64_t i = 0; i < c->n_groups; i++) {
       p.u = c->groups[i].u;
       p.half_u = (const uint16_t *)(const void *)p.u;
@@ -191,9 +191,8 @@ static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, co
                           .patches = runs[i].patches,
                           .apart = apart};
     if (w->bf16) {
-      r.half = d;
-      r.first = runs[i].slot;
-      w->bf16->spread_turns(&r);
+      r.half = (uint16_t *)d + 16 * runs[i].slot;
+      w->bf16->spread(&r);
       continue;
     }
     r.v = (float *)d + 16 * runs[i].slot;
@@ -205,6 +204,7 @@ static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, co
 void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch) {
   bool pairs = nas_winograd_pairs(w->outs);
   int64_t side = w->grid->side, slabs = slabs_of(w->ins), all = patches_of(w->grid);
+  int64_t blocks = w->bf16 ? BLOCKS_MAX : BLOCKS;
   nas_winograd_gradient g = {.v = scratch,
                              .half_v = (uint16_t *)(void *)scratch,
                              .v_apart = apart_of(w->bf16, slabs),
@@ -214,18 +214,17 @@ void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch)
                              .pairs = pairs};
   g.v_block = g.points * g.v_apart;
   g.d_block = g.points * g.d_apart;
-  float *d = number_at(w->bf16, scratch, BLOCKS * g.v_block);
+  float *d = number_at(w->bf16, scratch, blocks * g.v_block);
   g.d = d;
   g.half_d = (const uint16_t *)(void *)d;
-  for (int64_t at = 0; at < all; at += BLOCKS * BLOCK) {
-    run runs[BLOCKS][BLOCK];
-    int64_t n[BLOCKS] = {0};
-    g.patches = all - at < BLOCKS * BLOCK ? all - at : BLOCKS * BLOCK;
+  for (int64_t at = 0; at < all; at += blocks * BLOCK) {
+    run runs[BLOCKS_MAX][BLOCK];
+    int64_t n[BLOCKS_MAX] = {0};
+    g.patches = all - at < blocks * BLOCK ? all - at : blocks * BLOCK;
     for (int64_t b = 0; b * BLOCK < g.patches; b++) {
       int64_t left = g.patches - b * BLOCK;
       n[b] = find_runs(w->grid, at + b * BLOCK, left < BLOCK ? left : BLOCK, runs[b]);
-      transform(w->grid, runs[b], n[b], w->x, w->ins, number_at(w->bf16, scratch, b * g.v_block), g.v_apart, w->bf16,
-                true);
+      transform(w->grid, runs[b], n[b], w->x, w->ins, number_at(w->bf16, scratch, b * g.v_block), g.v_apart, w->bf16);
     }
     for (int64_t i = 0; i < w->n_groups; i++) {
       g.du = w->groups[i].du;

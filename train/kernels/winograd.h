@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NAS_WINOGRAD_BLOCK = 16, NAS_WINOGRAD_VECTORS = 2 };
+enum { NAS_WINOGRAD_BLOCK = 16, NAS_WINOGRAD_VECTORS = 2, NAS_WINOGRAD_HALF_BLOCKS = 4 };
 
 /* Numbers from one point's values to the next one's: a line more than they take, because powers of two would share a
  * few lines of the first-level cache. */
@@ -33,9 +33,7 @@ typedef struct nas_winograd_run {
   float *v; /* of the first slab */
   int64_t apart;
   bool pairs;
-  /* In place of v, for values in bf16: the block's, of which these are the patches from `first` on (0 with v). */
-  uint16_t *half;
-  int64_t first;
+  uint16_t *half; /* in place of v, in bf16 */
 } nas_winograd_run;
 
 /* Patches 0 .. patches - 1 of m = [point][vector][patch][16] into pixels: y = plus + (mask > 0 ? value : 0). */
@@ -63,7 +61,7 @@ typedef struct nas_winograd_product {
 /* du += v' d over blocks of patches that lie v_block and d_block numbers apart; du as the weights. */
 typedef struct nas_winograd_gradient {
   const float *v, *d;              /* d: [point][vector][patch][16] */
-  const uint16_t *half_v, *half_d; /* in their place, in bf16, two patches in turn */
+  const uint16_t *half_v, *half_d; /* in their place, in bf16 */
   float *du;
   int64_t v_apart, d_apart, v_block, d_block, points, patches, channels; /* patches: of all blocks */
   int32_t vectors;
@@ -80,14 +78,12 @@ typedef struct nas_winograd_transforms {
   void (*taps)(float *taps, const float *du, int64_t n, bool pairs);
 } nas_winograd_transforms;
 
-/* F(4x4, 3x3) with values and weights in bf16, channels in multiples of 16, without `pairs`. Values are
- * [point][slab][patch][16] for products, and [point][slab][patch / 2][16][2], two patches in turn, for gradients;
- * nas_winograd_half_apart numbers from point to point. Weights are [point][channel / 2][vector][16][2]. */
+/* F(4x4, 3x3) with values and weights in bf16, channels in multiples of 16, without `pairs`. Values lie as in f32 but
+ * for nas_winograd_half_apart; weights are [point][channel / 2][vector][16][2]. */
 typedef struct nas_winograd_bf16 {
   void (*input)(const nas_winograd_run *r);
-  void (*input_turns)(const nas_winograd_run *r);
-  void (*spread_turns)(const nas_winograd_run *r); /* of one slab */
-  void (*store)(const nas_winograd_store *s);      /* into 16-bit pixels */
+  void (*spread)(const nas_winograd_run *r);  /* of one slab */
+  void (*store)(const nas_winograd_store *s); /* into 16-bit pixels */
   void (*weights)(uint16_t *u, const float *taps, int64_t channels, int64_t vectors);
   void (*product)(const nas_winograd_product *p);
   void (*gradient)(const nas_winograd_gradient *g);

@@ -57,36 +57,24 @@ INLINE void input_column(v16 to[2], const float *x, int64_t row, int k) {
   }
 }
 
-/* How values are kept: f32; bf16; or two patches' bf16 in turn, of which this is the one or the other. */
-typedef enum winograd_form { WINOGRAD_F32, WINOGRAD_BF16, WINOGRAD_TURNS, WINOGRAD_EVEN, WINOGRAD_ODD } winograd_form;
-
-/* A patch's numbers of one point and slab, which begin at `at`. */
-INLINE void put(const nas_winograd_run *r, int64_t at, int64_t patch, v16 x, winograd_form form) {
-  if (form == WINOGRAD_F32) store(r->v + at + 16 * patch, x);
-  else if (form == WINOGRAD_BF16) store_half(r->half + at + 16 * patch, x);
-  else if (form == WINOGRAD_EVEN) store_even(r->half + at + 16 * patch, x);
-  else store_odd(r->half + at + 16 * (patch - 1), x);
+/* Numbers of a patch, one point and one slab into number `at` of the values, f32 or, with `half`, bf16. */
+INLINE void put(const nas_winograd_run *r, int64_t at, v16 x, bool half) {
+  if (half) store_half(r->half + at, x);
+  else store(r->v + at, x);
 }
 
-INLINE void put_six(const nas_winograd_run *r, int64_t at, int64_t patch, v16 first, const v16 a[2], const v16 b[2],
-                    v16 last, winograd_form form) {
-  put(r, at, patch, first, form);
-  put(r, at + r->apart, patch, a[0], form);
-  put(r, at + 2 * r->apart, patch, a[1], form);
-  put(r, at + 3 * r->apart, patch, b[0], form);
-  put(r, at + 4 * r->apart, patch, b[1], form);
-  put(r, at + 5 * r->apart, patch, last, form);
-}
-
-INLINE void put_row(const nas_winograd_run *r, int64_t at, int64_t patch, v16 first, const v16 a[2], const v16 b[2],
-                    v16 last, winograd_form form) {
-  if (form != WINOGRAD_TURNS) put_six(r, at, patch, first, a, b, last, form);
-  else if (patch % 2 == 0) put_six(r, at, patch, first, a, b, last, WINOGRAD_EVEN);
-  else put_six(r, at, patch, first, a, b, last, WINOGRAD_ODD);
+INLINE void put_six(const nas_winograd_run *r, int64_t at, v16 first, const v16 a[2], const v16 b[2], v16 last,
+                    bool half) {
+  put(r, at, first, half);
+  put(r, at + r->apart, a[0], half);
+  put(r, at + 2 * r->apart, a[1], half);
+  put(r, at + 3 * r->apart, b[0], half);
+  put(r, at + 4 * r->apart, b[1], half);
+  put(r, at + 5 * r->apart, last, half);
 }
 
 /* Two rows of points of one slab, whose values begin at `at`. */
-INLINE void input_rows(const nas_winograd_run *r, const float *x, int64_t at, int k, winograd_form form) {
+INLINE void input_rows(const nas_winograd_run *r, const float *x, int64_t at, int k, bool half) {
   int64_t to[2] = {at + 6 * (k ? 2 * k - 1 : 0) * r->apart, at + 6 * (k ? 2 * k : 5) * r->apart};
   v16 c[6][2];
   for (int i = 0; i < 2; i++) input_column(c[i], x + i * r->pitch, r->x_row, k);
@@ -97,34 +85,34 @@ INLINE void input_rows(const nas_winograd_run *r, const float *x, int64_t at, in
       v16 a[2], b[2];
       input_pair(a, c[1][i], c[2][i], c[3][i], c[4][i], 1);
       input_pair(b, c[1][i], c[2][i], c[3][i], c[4][i], 2);
-      put_row(r, to[i], r->first + t, input_end(c[0][i], c[2][i], c[4][i]), a, b, input_end(c[1][i], c[3][i], c[5][i]),
-              form);
+      put_six(r, to[i] + 16 * t, input_end(c[0][i], c[2][i], c[4][i]), a, b, input_end(c[1][i], c[3][i], c[5][i]),
+              half);
       c[0][i] = c[4][i];
       c[1][i] = c[5][i];
     }
   }
 }
 
-INLINE void input_slabs(const nas_winograd_run *of, winograd_form form) {
+INLINE void input_slabs(const nas_winograd_run *of, bool half) {
   const nas_winograd_run run = *of, *r = &run; /* which no store can change */
   for (int64_t i = 0; 16 * i < r->channels; i++)
     for (int k = 0; k < 3; k++) {
-      if (k == 0) input_rows(r, r->x + 16 * i, i * LINE, 0, form);
-      else if (k == 1) input_rows(r, r->x + 16 * i, i * LINE, 1, form);
-      else input_rows(r, r->x + 16 * i, i * LINE, 2, form);
+      if (k == 0) input_rows(r, r->x + 16 * i, i * LINE, 0, half);
+      else if (k == 1) input_rows(r, r->x + 16 * i, i * LINE, 1, half);
+      else input_rows(r, r->x + 16 * i, i * LINE, 2, half);
     }
 }
 
-INLINE void spread_row(const nas_winograd_run *r, int64_t at, int64_t patch, const v16 x[4], winograd_form form) {
+INLINE void spread_row(const nas_winograd_run *r, int64_t at, const v16 x[4], bool half) {
   v16 a[2], b[2];
   spread_pair(a, x[0], x[1], x[2], x[3], 1);
   spread_pair(b, x[0], x[1], x[2], x[3], 2);
-  put_row(r, at, patch, x[0], a, b, x[3], form);
+  put_six(r, at, x[0], a, b, x[3], half);
 }
 
-INLINE void spread_slab(const nas_winograd_run *of, const float *x, int64_t at, winograd_form form) {
+INLINE void spread_slab(const nas_winograd_run *of, const float *x, int64_t at, bool half) {
   const nas_winograd_run run = *of, *r = &run; /* which no store can change */
-  for (int64_t t = r->first; t < r->first + r->patches; t++) {
+  for (int64_t t = 0; t < r->patches; t++, at += 16) {
     v16 ends[2][4], a[2][4], b[2][4];
     UNROLL for (int i = 0; i < 4; i++, x += r->pitch) {
       v16 c[4], two[2];
@@ -139,9 +127,9 @@ INLINE void spread_slab(const nas_winograd_run *of, const float *x, int64_t at, 
       b[1][i] = two[1];
     }
     UNROLL for (int i = 0; i < 2; i++) {
-      spread_row(r, at + 30 * i * r->apart, t, ends[i], form);
-      spread_row(r, at + 6 * (1 + i) * r->apart, t, a[i], form);
-      spread_row(r, at + 6 * (3 + i) * r->apart, t, b[i], form);
+      spread_row(r, at + 30 * i * r->apart, ends[i], half);
+      spread_row(r, at + 6 * (1 + i) * r->apart, a[i], half);
+      spread_row(r, at + 6 * (3 + i) * r->apart, b[i], half);
     }
   }
 }

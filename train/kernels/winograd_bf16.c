@@ -2,6 +2,8 @@
  * weights are rounded, sums are not. Compiled for CPUs with AVX512_BF16 alone. */
 #include "train/kernels/winograd_4.h"
 
+enum { NAS_WINOGRAD_PAIRS = NAS_WINOGRAD_HALF_BLOCKS * NAS_WINOGRAD_BLOCK / 2 };
+
 /* sum += the products of each pair of 16-bit numbers. */
 INLINE v16 add_two(v16 sum, i16 a, i16 b) { return (v16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); }
 
@@ -19,9 +21,8 @@ INLINE i16 broadcast_two(const uint16_t *from) {
 
 /* ---- transforms ---- */
 
-static void input(const nas_winograd_run *r) { input_slabs(r, WINOGRAD_BF16); }
-static void input_turns(const nas_winograd_run *r) { input_slabs(r, WINOGRAD_TURNS); }
-static void spread_turns(const nas_winograd_run *r) { spread_slab(r, r->x, 0, WINOGRAD_TURNS); }
+static void input(const nas_winograd_run *r) { input_slabs(r, true); }
+static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, 0, true); }
 
 static void store_patches(const nas_winograd_store *s) {
   for (int64_t k = 0; k < s->vectors; k++) {
@@ -89,33 +90,52 @@ static void product(const nas_winograd_product *p) {
   else product_by(p, 2);
 }
 
-/* `count` channels from v's on, one point; two patches at once. */
-INLINE void gradient_part(const nas_winograd_gradient *g, const uint16_t *v, const uint16_t *d, float *du, int count,
+/* Two neighbouring patches in turn, or one and zeros. */
+INLINE i16 take_two(const uint16_t *from, bool both) {
+  typedef uint16_t h32 __attribute__((vector_size(64)));
+  h32 v;
+  memcpy(&v, from, sizeof v);
+  v = __builtin_shufflevector(v, v, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11,
+                              27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return both ? (i16)v : (i16)v & 0xffff;
+}
+
+/* Pairs of patches of all blocks, one point and slab. */
+INLINE int64_t take_pairs(i16 *to, const uint16_t *from, int64_t block, int64_t patches) {
+  int64_t n = 0;
+  for (; patches > 0; patches -= NAS_WINOGRAD_BLOCK, from += block) {
+    int64_t some = patches < NAS_WINOGRAD_BLOCK ? patches : NAS_WINOGRAD_BLOCK;
+    for (int64_t t = 0; t < some; t += 2) to[n++] = take_two(from + 16 * t, t + 1 < some);
+  }
+  return n;
+}
+
+/* du of `count` channels and one point from pairs of patches. */
+INLINE void gradient_part(float *du, const uint16_t *v, const i16 (*d)[NAS_WINOGRAD_PAIRS], int64_t pairs, int count,
                           int vectors) {
   v16 sum[16];
   UNROLL for (int i = 0; i < count * vectors; i++) sum[i] = load(du + 16 * i);
-  for (int64_t left = g->patches; left > 0; left -= NAS_WINOGRAD_BLOCK, v += g->v_block, d += g->d_block) {
-    const uint16_t *from = v, *by = d;
-    int64_t n = left < NAS_WINOGRAD_BLOCK ? left : NAS_WINOGRAD_BLOCK;
-    for (int64_t t = 0; t < n; t += 2, from += 32, by += 32) {
-      i16 factor[NAS_WINOGRAD_VECTORS];
-      UNROLL for (int q = 0; q < vectors; q++) factor[q] = load_twos(by + q * LINE);
-      UNROLL for (int c = 0; c < count; c++) {
-        i16 two = broadcast_two(from + 2 * c);
-        UNROLL for (int q = 0; q < vectors; q++) sum[c * vectors + q] = add_two(sum[c * vectors + q], two, factor[q]);
-      }
+  for (int64_t t = 0; t < pairs; t++, v += 32) UNROLL for (int c = 0; c < count; c++) {
+      i16 two = broadcast_two(v + 2 * c);
+      UNROLL for (int q = 0; q < vectors; q++) sum[c * vectors + q] = add_two(sum[c * vectors + q], two, d[q][t]);
     }
-  }
   UNROLL for (int i = 0; i < count * vectors; i++) store(du + 16 * i, sum[i]);
 }
 
 INLINE void gradient_by(const nas_winograd_gradient *g, int vectors) {
   const int count = 16 / vectors;
+  float *du = g->du;
   for (int64_t i = 0; i < g->points; i++) {
-    const uint16_t *v = g->half_v + i * g->v_apart, *d = g->half_d + i * g->d_apart;
-    float *du = g->du + i * g->channels * vectors * 16;
-    for (int64_t k = 0; k < g->channels; k += count, du += count * vectors * 16)
-      gradient_part(g, v + k / 16 * LINE + k % 16 * 2, d, du, count, vectors);
+    i16 v[NAS_WINOGRAD_PAIRS], d[NAS_WINOGRAD_VECTORS][NAS_WINOGRAD_PAIRS];
+    int64_t pairs = 0;
+    for (int q = 0; q < vectors; q++)
+      pairs = take_pairs(d[q], g->half_d + i * g->d_apart + q * LINE, g->d_block, g->patches);
+    for (int64_t k = 0; k < g->channels; k += 16) {
+      take_pairs(v, g->half_v + i * g->v_apart + k / 16 * LINE, g->v_block, g->patches);
+      for (int c = 0; c < 16; c += count, du += 256)
+        gradient_part(du, (const uint16_t *)(const void *)v + 2 * c, (const i16(*)[NAS_WINOGRAD_PAIRS])d, pairs, count,
+                      vectors);
+    }
   }
 }
 
@@ -125,8 +145,8 @@ static void gradient(const nas_winograd_gradient *g) {
 }
 
 const nas_winograd_bf16 nas_winograd_4_bf16 = {.input = input,
-                                               .input_turns = input_turns,
-                                               .spread_turns = spread_turns,
+
+                                               .spread = spread,
                                                .store = store_patches,
                                                .weights = weights_of,
                                                .product = product,
