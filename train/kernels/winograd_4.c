@@ -99,14 +99,14 @@ static void input(const nas_winograd_run *r) {
     input_rows_pairs(r, 1);
     input_rows_pairs(r, 2);
   } else {
-    input_slabs(r, false);
+    input_slabs(r, r->v, false);
   }
 }
 
 static void spread(const nas_winograd_run *r) {
   if (r->pairs) spread_pairs(r);
   else
-    for (int64_t i = 0; 16 * i < r->channels; i++) spread_slab(r, r->x + 16 * i, i * LINE, false);
+    for (int64_t i = 0; 16 * i < r->channels; i++) spread_slab(r, r->x + 16 * i, r->v + i * LINE, false);
 }
 
 static void store_patches(const nas_winograd_store *s) {

@@ -57,25 +57,29 @@ INLINE void input_column(v16 to[2], const float *x, int64_t row, int k) {
   }
 }
 
-/* Numbers of a patch, one point and one slab into number `at` of the values, f32 or, with `half`, bf16. */
-INLINE void put(const nas_winograd_run *r, int64_t at, v16 x, bool half) {
-  if (half) store_half(r->half + at, x);
-  else store(r->v + at, x);
+/* Values of f32 or, with `half`, of bf16, from number `at` on. */
+INLINE void *values_at(void *values, int64_t at, bool half) {
+  return half ? (void *)((uint16_t *)values + at) : (void *)((float *)values + at);
+}
+INLINE void put(void *to, v16 x, bool half) {
+  if (half) store_half(to, x);
+  else store(to, x);
 }
 
-INLINE void put_six(const nas_winograd_run *r, int64_t at, v16 first, const v16 a[2], const v16 b[2], v16 last,
-                    bool half) {
-  put(r, at, first, half);
-  put(r, at + r->apart, a[0], half);
-  put(r, at + 2 * r->apart, a[1], half);
-  put(r, at + 3 * r->apart, b[0], half);
-  put(r, at + 4 * r->apart, b[1], half);
-  put(r, at + 5 * r->apart, last, half);
+/* Six points of a row of a patch, which lie `apart`. */
+INLINE void put_six(void *to, int64_t apart, v16 first, const v16 a[2], const v16 b[2], v16 last, bool half) {
+  put(to, first, half);
+  put(values_at(to, apart, half), a[0], half);
+  put(values_at(to, 2 * apart, half), a[1], half);
+  put(values_at(to, 3 * apart, half), b[0], half);
+  put(values_at(to, 4 * apart, half), b[1], half);
+  put(values_at(to, 5 * apart, half), last, half);
 }
 
-/* Two rows of points of one slab, whose values begin at `at`. */
-INLINE void input_rows(const nas_winograd_run *r, const float *x, int64_t at, int k, bool half) {
-  int64_t to[2] = {at + 6 * (k ? 2 * k - 1 : 0) * r->apart, at + 6 * (k ? 2 * k : 5) * r->apart};
+/* Two rows of points of one slab. */
+INLINE void input_rows(const nas_winograd_run *r, const float *x, void *v, int k, bool half) {
+  void *to[2] = {values_at(v, 6 * (k ? 2 * k - 1 : 0) * r->apart, half),
+                 values_at(v, 6 * (k ? 2 * k : 5) * r->apart, half)};
   v16 c[6][2];
   for (int i = 0; i < 2; i++) input_column(c[i], x + i * r->pitch, r->x_row, k);
   for (int64_t t = 0; t < r->patches; t++) {
@@ -85,34 +89,33 @@ INLINE void input_rows(const nas_winograd_run *r, const float *x, int64_t at, in
       v16 a[2], b[2];
       input_pair(a, c[1][i], c[2][i], c[3][i], c[4][i], 1);
       input_pair(b, c[1][i], c[2][i], c[3][i], c[4][i], 2);
-      put_six(r, to[i] + 16 * t, input_end(c[0][i], c[2][i], c[4][i]), a, b, input_end(c[1][i], c[3][i], c[5][i]),
-              half);
+      put_six(values_at(to[i], 16 * t, half), r->apart, input_end(c[0][i], c[2][i], c[4][i]), a, b,
+              input_end(c[1][i], c[3][i], c[5][i]), half);
       c[0][i] = c[4][i];
       c[1][i] = c[5][i];
     }
   }
 }
 
-INLINE void input_slabs(const nas_winograd_run *of, bool half) {
-  const nas_winograd_run run = *of, *r = &run; /* which no store can change */
-  for (int64_t i = 0; 16 * i < r->channels; i++)
-    for (int k = 0; k < 3; k++) {
-      if (k == 0) input_rows(r, r->x + 16 * i, i * LINE, 0, half);
-      else if (k == 1) input_rows(r, r->x + 16 * i, i * LINE, 1, half);
-      else input_rows(r, r->x + 16 * i, i * LINE, 2, half);
-    }
+INLINE void input_slabs(const nas_winograd_run *r, void *v, bool half) {
+  for (int64_t i = 0; 16 * i < r->channels; i++) {
+    const float *x = r->x + 16 * i;
+    void *to = values_at(v, i * LINE, half);
+    input_rows(r, x, to, 0, half);
+    input_rows(r, x, to, 1, half);
+    input_rows(r, x, to, 2, half);
+  }
 }
 
-INLINE void spread_row(const nas_winograd_run *r, int64_t at, const v16 x[4], bool half) {
+INLINE void spread_row(void *to, int64_t apart, const v16 x[4], bool half) {
   v16 a[2], b[2];
   spread_pair(a, x[0], x[1], x[2], x[3], 1);
   spread_pair(b, x[0], x[1], x[2], x[3], 2);
-  put_six(r, at, x[0], a, b, x[3], half);
+  put_six(to, apart, x[0], a, b, x[3], half);
 }
 
-INLINE void spread_slab(const nas_winograd_run *of, const float *x, int64_t at, bool half) {
-  const nas_winograd_run run = *of, *r = &run; /* which no store can change */
-  for (int64_t t = 0; t < r->patches; t++, at += 16) {
+INLINE void spread_slab(const nas_winograd_run *r, const float *x, void *v, bool half) {
+  for (int64_t t = 0; t < r->patches; t++, v = values_at(v, 16, half)) {
     v16 ends[2][4], a[2][4], b[2][4];
     UNROLL for (int i = 0; i < 4; i++, x += r->pitch) {
       v16 c[4], two[2];
@@ -127,9 +130,9 @@ INLINE void spread_slab(const nas_winograd_run *of, const float *x, int64_t at, 
       b[1][i] = two[1];
     }
     UNROLL for (int i = 0; i < 2; i++) {
-      spread_row(r, at + 30 * i * r->apart, ends[i], half);
-      spread_row(r, at + 6 * (1 + i) * r->apart, a[i], half);
-      spread_row(r, at + 6 * (3 + i) * r->apart, b[i], half);
+      spread_row(values_at(v, 30 * i * r->apart, half), r->apart, ends[i], half);
+      spread_row(values_at(v, 6 * (1 + i) * r->apart, half), r->apart, a[i], half);
+      spread_row(values_at(v, 6 * (3 + i) * r->apart, half), r->apart, b[i], half);
     }
   }
 }

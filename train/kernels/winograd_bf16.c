@@ -21,8 +21,8 @@ INLINE i16 broadcast_two(const uint16_t *from) {
 
 /* ---- transforms ---- */
 
-static void input(const nas_winograd_run *r) { input_slabs(r, true); }
-static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, 0, true); }
+static void input(const nas_winograd_run *r) { input_slabs(r, r->half, true); }
+static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, r->half, true); }
 
 static void store_patches(const nas_winograd_store *s) {
   for (int64_t k = 0; k < s->vectors; k++) {
