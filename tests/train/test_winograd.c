@@ -1,5 +1,5 @@
 /* Winograd's filtering (train/winograd.h) against sums in double precision, with whatever instruction set NASCENT_CPU
- * allows: its convolutions and its gradient by the weights. */
+ * allows: its convolutions and its gradient by the weights, in f32 and in bf16. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +10,16 @@
 
 /* Largest difference, relative to the largest number: some 9 channels products of f32 and three transforms. */
 static const double BOUND = 3e-6;
+/* In bf16: the same, and the root of the mean square of the differences to that of the numbers. Values and weights are
+ * off by 2^-9 of themselves at most, which the transforms make some fifteen times that of the outputs. */
+static const double BF16_BOUND = 3e-2, BF16_MEAN = 2e-2;
 enum { IMAGES = 3, SOURCES = 3, VECTORS = NAS_WINOGRAD_VECTORS };
 
 typedef struct problem {
   int64_t ins, outs, images, height, width, pad;
   nas_winograd_grid grid;
+  const nas_winograd_bf16 *bf16;
+  bool half_y;                                      /* y is left in bf16 */
   float *x[SOURCES], *w[SOURCES], *y, *plus, *mask; /* x: bordered; w: [outs][ins][3][3] */
 } problem;
 
@@ -86,6 +91,11 @@ static void weights_of(const problem *p, int64_t sources, bool turned, int64_t o
         *w++ = (double)(turned ? p->w[s][(i * p->outs + o) * 9 + 8 - tap] : p->w[s][(o * p->ins + i) * 9 + tap]);
 }
 
+static void transform_weights(const problem *p, float *u, const float *taps, int64_t channels, int64_t vectors) {
+  if (p->bf16) p->bf16->weights((uint16_t *)(void *)u, taps, channels, vectors);
+  else nas_winograd_transforms_of(p->grid.side)->weights(u, taps, channels * vectors * 16, nas_winograd_pairs(p->outs));
+}
+
 static void run(const problem *p, int64_t sources, bool turned, bool adds, bool masks) {
   int64_t channels = sources * p->ins, count = nas_direct_count(p->outs), n = 0;
   float *taps = malloc((size_t)(9 * channels * VECTORS * 16) * sizeof *taps);
@@ -100,16 +110,22 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds, bool 
       for (int64_t s = 0; s < sources; s++)
         nas_winograd_pack(taps, p->w[s], &(nas_direct_shape){p->outs, p->ins, 3, turned}, s * p->ins, channels, v + k,
                           k, vectors);
-      groups[n].y[k] = p->y + 16 * (v + k);
+      groups[n].y[k] = (char *)p->y + 16 * (v + k) * (p->half_y ? 2 : 4);
       groups[n].plus[k] = adds ? p->plus + 16 * (v + k) : NULL;
       groups[n].mask[k] = masks ? p->mask + 16 * (v + k) : NULL;
     }
-    nas_winograd_transforms_of(p->grid.side)->weights(at, taps, channels * vectors * 16, nas_winograd_pairs(p->outs));
+    transform_weights(p, at, taps, channels, vectors);
     at += nas_winograd_weight_numbers(p->grid.side, channels, p->outs, vectors);
     n++;
   }
-  nas_winograd_convolution c = {
-      .grid = &p->grid, .sources = sources, .ins = p->ins, .outs = p->outs, .groups = groups, .n_groups = n};
+  nas_winograd_convolution c = {.grid = &p->grid,
+                                .sources = sources,
+                                .ins = p->ins,
+                                .outs = p->outs,
+                                .groups = groups,
+                                .n_groups = n,
+                                .bf16 = p->bf16,
+                                .half_y = p->half_y};
   for (int64_t s = 0; s < SOURCES && s < sources; s++) c.x[s] = p->x[s];
   nas_winograd_convolve(&c, scratch);
   free(taps);
@@ -117,16 +133,40 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds, bool 
   free(scratch);
 }
 
-static void fail_at(const problem *p, const char *what, int64_t sources, double worst, double largest) {
-  if (worst <= BOUND * largest) return;
-  fail_msg("F(%lldx%lld), %lld to %lld channels, %lldx%lld, %lld sources, %s: %g of %g", (long long)p->grid.side,
-           (long long)p->grid.side, (long long)p->ins, (long long)p->outs, (long long)p->height, (long long)p->width,
-           (long long)sources, what, worst, largest);
+/* What came out so far, against what it should be. */
+typedef struct difference {
+  double worst, largest, apart, square; /* the two greatest, and sums of squares */
+} difference;
+
+static void see(difference *d, double wanted, double got) {
+  double apart = fabs(wanted - got);
+  d->worst = fmax(d->worst, isfinite(got) ? apart : INFINITY);
+  d->largest = fmax(d->largest, fabs(wanted));
+  d->apart += apart * apart;
+  d->square += wanted * wanted;
+}
+
+static void check(const problem *p, const char *what, int64_t sources, const difference *d) {
+  bool near = p->bf16 ? d->worst <= BF16_BOUND * d->largest && d->apart <= BF16_MEAN * BF16_MEAN * d->square
+                      : d->worst <= BOUND * d->largest;
+  if (near) return;
+  fail_msg("F(%lldx%lld)%s, %lld to %lld channels, %lldx%lld, %lld sources, %s: %g of %g, mean %g",
+           (long long)p->grid.side, (long long)p->grid.side, p->bf16 ? " in bf16" : "", (long long)p->ins,
+           (long long)p->outs, (long long)p->height, (long long)p->width, (long long)sources, what, d->worst,
+           d->largest, sqrt(d->apart / d->square));
+}
+
+/* Number i of y. */
+static double y_at(const problem *p, int64_t i) {
+  float y;
+  nas_kernels()->to_f32(&y, nas_numbers_from((nas_numbers){p->y, p->half_y}, i), 1);
+  return (double)y;
 }
 
 /* Forward from one source, or back from several: onto what else flows there, and where a mask is positive. */
 static void check_convolution(const problem *p, int64_t sources, bool turned, bool adds, bool masks) {
-  double worst = 0, largest = 0, *w = malloc((size_t)(sources * p->ins * 9) * sizeof *w);
+  difference all = {0};
+  double *w = malloc((size_t)(sources * p->ins * 9) * sizeof *w);
   assert_non_null(w);
   run(p, sources, turned, adds, masks);
   for (int64_t o = 0; o < p->outs; o++) {
@@ -134,13 +174,12 @@ static void check_convolution(const problem *p, int64_t sources, bool turned, bo
     for (int64_t k = 0; k < p->images * p->height * p->width; k++) {
       int64_t at = k * p->outs + o, row = k / p->width % p->height, image = k / p->width / p->height;
       double y = convolution_at(p, sources, w, image, row, k % p->width);
-      largest = fmax(largest, fabs(y));
-      if (masks && !(p->mask[at] > 0)) y = 0;
-      if (adds) y += (double)p->plus[at];
-      worst = fmax(worst, fabs(y - (double)p->y[at]));
+      double other = adds ? (double)p->plus[at] : 0;
+      if (masks && !(p->mask[at] > 0)) see(&all, 0, y_at(p, at) - other);
+      else see(&all, y, y_at(p, at) - other);
     }
   }
-  fail_at(p, turned ? "back" : "forward", sources, worst, largest);
+  check(p, turned ? "back" : "forward", sources, &all);
   free(w);
 }
 
@@ -194,8 +233,10 @@ static double gradient_at(const problem *p, const float *dz, int64_t o, int64_t 
   return sum;
 }
 
-static void check_gradient(int64_t side, int64_t ins, int64_t outs, int64_t images, int64_t height, int64_t width) {
+static void check_gradient(const nas_winograd_bf16 *bf16, int64_t side, int64_t ins, int64_t outs, int64_t images,
+                           int64_t height, int64_t width) {
   problem p = problem_new(side, ins, outs, images, height, width, 1);
+  p.bf16 = bf16;
   int64_t count = nas_direct_count(outs), groups = 0, size = nas_winograd_weight_numbers(side, ins, outs, VECTORS);
   float *dz = bordered(&p, outs, 30), *du = calloc((size_t)(count * size), sizeof *du);
   float *taps = malloc((size_t)(9 * ins * VECTORS * 16) * sizeof *taps);
@@ -208,22 +249,19 @@ static void check_gradient(int64_t side, int64_t ins, int64_t outs, int64_t imag
   }
   nas_winograd_weight_gradient(
       &(nas_winograd_weights){
-          .grid = &p.grid, .x = p.x[0], .ins = ins, .outs = outs, .n_groups = groups, .groups = all},
+          .grid = &p.grid, .x = p.x[0], .ins = ins, .outs = outs, .n_groups = groups, .groups = all, .bf16 = bf16},
       scratch);
   for (int64_t g = 0; g < groups; g++) {
     nas_winograd_transforms_of(side)->taps(taps, all[g].du, ins * all[g].vectors * 16, nas_winograd_pairs(outs));
     for (int64_t k = 0; k < all[g].vectors; k++)
       nas_winograd_unpack(p.w[0], taps, &(nas_direct_shape){outs, ins, 3, false}, g * VECTORS + k, k, all[g].vectors);
   }
-  double worst = 0, largest = 0;
+  difference of = {0};
   for (int64_t o = 0; o < outs; o++)
     for (int64_t i = 0; i < ins; i++)
-      for (int64_t tap = 0; tap < 9; tap++) {
-        double dw = gradient_at(&p, dz, o, i, tap);
-        largest = fmax(largest, fabs(dw));
-        worst = fmax(worst, fabs(dw - (double)p.w[0][(o * ins + i) * 9 + tap]));
-      }
-  fail_at(&p, "gradient by the weights", 1, worst, largest);
+      for (int64_t tap = 0; tap < 9; tap++)
+        see(&of, gradient_at(&p, dz, o, i, tap), (double)p.w[0][(o * ins + i) * 9 + tap]);
+  check(&p, "gradient by the weights", 1, &of);
   free(dz);
   free(du);
   free(taps);
@@ -236,12 +274,33 @@ static void gradients_by_weights_equal_their_sums(void **state) {
   for (int64_t side = 2; side <= 4; side += 2)
     for (size_t i = 0; i < CHANNELS; i++) {
       int64_t ins = channels[i][0], outs = channels[i][1];
-      for (int64_t size = 1; size <= 9; size++) check_gradient(side, ins, outs, IMAGES, size, 1 + size * 5 % 9);
-      check_gradient(side, ins, outs, IMAGES, 2, 17 * side + 1);
+      for (int64_t size = 1; size <= 9; size++) check_gradient(NULL, side, ins, outs, IMAGES, size, 1 + size * 5 % 9);
+      check_gradient(NULL, side, ins, outs, IMAGES, 2, 17 * side + 1);
     }
   for (size_t i = 0; i < NETWORKS; i++) {
     int64_t c = networks[i][0], size = networks[i][1];
-    check_gradient(nas_winograd_side(c, c, size, size), c, c, networks[i][2], size, size);
+    check_gradient(NULL, nas_winograd_side(c, c, size, size), c, c, networks[i][2], size, size);
+  }
+}
+
+/* Sixteen channels and more, odd numbers of patches, and more than the blocks of a gradient hold. */
+static void bf16_is_near_its_sums(void **state) {
+  (void)state;
+  const nas_winograd_bf16 *bf16 = nas_bf16_kernels();
+  if (!bf16) nas_skip("this CPU does not multiply bf16 numbers");
+  static const int64_t shapes[][6] = {{16, 16, 1, 4, 4, 1},   {16, 16, 3, 4, 3, 2},   {16, 32, 1, 9, 7, 1},
+                                      {48, 16, 3, 8, 13, 1},  {32, 48, 2, 1, 69, 3},  {16, 16, 2, 32, 32, 1},
+                                      {64, 64, 2, 14, 14, 1}, {32, 32, 5, 12, 12, 1}, {16, 16, 7, 7, 7, 1}};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    const int64_t *s = shapes[i];
+    problem p = problem_new(4, s[0], s[1], s[2], s[3], s[4], s[5]);
+    p.bf16 = bf16;
+    for (int64_t sources = 1; sources <= SOURCES; sources++) check_convolution(&p, sources, true, true, sources > 1);
+    check_convolution(&p, 1, false, false, false);
+    p.half_y = true;
+    check_convolution(&p, 1, false, false, false);
+    problem_free(&p);
+    check_gradient(bf16, 4, s[0], s[1], s[2], s[3], s[4]);
   }
 }
 
@@ -263,4 +322,5 @@ static void patches_where_they_save(void **state) {
 }
 
 NAS_SUITE(Winograd, NAS_CASE(convolutions_equal_their_sums), NAS_CASE(convolutions_of_networks_equal_their_sums),
-          NAS_CASE(gradients_by_weights_equal_their_sums), NAS_CASE(patches_where_they_save))
+          NAS_CASE(gradients_by_weights_equal_their_sums), NAS_CASE(bf16_is_near_its_sums),
+          NAS_CASE(patches_where_they_save))
