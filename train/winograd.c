@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* Blocks whose weight gradients are summed before they are added to those of the tile; as many take as much room. */
+/* Blocks whose weight gradients are summed before they are added to those of the tile, in f32 and in
+ * bf16. */
 enum { BLOCK = NAS_WINOGRAD_BLOCK, BLOCKS = 2, BLOCKS_MAX = NAS_WINOGRAD_HALF_BLOCKS };
 
 static int64_t slabs_of(int64_t channels) { return nas_winograd_pairs(channels) ? 1 : channels / 16; }
@@ -65,8 +66,10 @@ int64_t nas_winograd_convolve_scratch(int64_t side, int64_t ins, int64_t outs) {
 
 int64_t nas_winograd_weights_scratch(int64_t side, int64_t ins, int64_t outs) {
   bool pairs = nas_winograd_pairs(outs);
-  int64_t slabs = slabs_of(ins) + NAS_WINOGRAD_VECTORS, room = 2 * nas_winograd_apart(0); /* bf16 lie further apart */
-  return BLOCKS * nas_winograd_points(side, pairs) * (nas_winograd_apart(slabs) + room);
+  int64_t slabs = slabs_of(ins), points = nas_winograd_points(side, pairs);
+  int64_t single = BLOCKS * points * (nas_winograd_apart(slabs) + nas_winograd_apart(NAS_WINOGRAD_VECTORS));
+  int64_t half = BLOCKS_MAX * points * (nas_winograd_half_apart(slabs) + nas_winograd_half_apart(NAS_WINOGRAD_VECTORS));
+  return single > half / 2 ? single : half / 2;
 }
 
 /* Neighbouring patches of one row. */

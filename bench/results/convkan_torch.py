@@ -1,8 +1,10 @@
 """The network of `bench-results convkan-fashion` in PyTorch: two convolutions of cubic splines with 10 cells (5 channels, 3x3
 patches, no padding), each with a max pool, and a dense layer of the same, 22,800 parameters; AdamW 1e-3,
 batch 128, pixels in [-1, 1]. An edge is base silu(x) + scale sum_j weight_j B_j(x), B_j cubic B-splines on [-1, 1], in the
-dense layer on [0, 1]; base and scale start uniform in +-1/sqrt(in), in convolutions +-1/3, weights in +-0.05/10.
-  python3 bench/results/convkan_torch.py --data FOLDER_OF_FASHION_MNIST [--train N] [--test N] [--epochs N] [--seed N]
+dense layer on [0, 1]; base and scale start uniform in +-1/sqrt(in), in convolutions +-1/3. Weights start as the shortest for
+which an edge's splines take random values in +-0.05/10 where cells meet, as in the authors' program; with --drawn as random
+numbers in +-0.05/10 themselves, as our network's.
+  python3 bench/results/convkan_torch.py --data FOLDER_OF_FASHION_MNIST [--train N] [--test N] [--epochs N] [--seed N] [--drawn]
 """
 import argparse
 import gzip
@@ -18,6 +20,7 @@ p.add_argument('--epochs', type=int, default=12)
 p.add_argument('--seed', type=int, default=0)
 p.add_argument('--train', type=int, default=59000, help='images that are trained on')
 p.add_argument('--test', type=int, default=10000, help='test images')
+p.add_argument('--drawn', action='store_true', help='draw the weights themselves')
 a = p.parse_args()
 torch.set_num_threads(1)
 torch.manual_seed(a.seed)
@@ -43,15 +46,22 @@ class Splines(nn.Module):
         bound = (fan or n_in) ** -0.5
         self.base = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
         self.scale = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
-        self.weight = nn.Parameter(torch.empty(n_in, GRID + ORDER, n_out).uniform_(-0.05 / GRID, 0.05 / GRID))
         # middles of the splines, in cells from where the grid [low, 1] begins
         self.register_buffer('centres', torch.arange(GRID + ORDER) - (ORDER - 1) / 2)
+        weight = torch.empty(n_in, GRID + (ORDER if a.drawn else 1), n_out).uniform_(-0.05 / GRID, 0.05 / GRID)
+        if not a.drawn:
+            meets = self.splines(torch.linspace(low, 1, GRID + 1, dtype=torch.float64))
+            weight = (torch.linalg.pinv(meets) @ weight.double()).float()
+        self.weight = nn.Parameter(weight)
+
+    def splines(self, x):
+        """Cubic B-splines as functions of the distance to their centres: one dimension more than x."""
+        d = ((x.unsqueeze(-1) - self.low) * (GRID / (1 - self.low)) - self.centres).abs()
+        return ((2 - d).clamp(min=0) ** 3 - 4 * (1 - d).clamp(min=0) ** 3) / 6
 
     def forward(self, x):
         shape, x = x.shape[:-1], x.reshape(-1, x.shape[-1])
-        # one cubic B-spline as a function of the distance to its centre
-        d = ((x.unsqueeze(-1) - self.low) * (GRID / (1 - self.low)) - self.centres).abs()
-        splines = ((2 - d).clamp(min=0) ** 3 - 4 * (1 - d).clamp(min=0) ** 3) / 6
+        splines = self.splines(x)
         weight = (self.scale.unsqueeze(1) * self.weight).reshape(-1, self.scale.shape[1])
         y = torch.nn.functional.silu(x) @ self.base + splines.reshape(len(x), -1) @ weight
         return y.reshape(*shape, -1)

@@ -145,7 +145,6 @@ static void gradient(const nas_winograd_gradient *g) {
 }
 
 const nas_winograd_bf16 nas_winograd_4_bf16 = {.input = input,
-
                                                .spread = spread,
                                                .store = store_patches,
                                                .weights = weights_of,
