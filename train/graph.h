@@ -81,8 +81,8 @@ typedef struct nas_plan_options {
   bool recompute;         /* training: rather than that, run parts of the forward pass again in the backward pass; also,
                              a little, when it is merely large (NAS_PLAN_TARGET) */
   double label_smoothing; /* share of the target spread evenly over all classes; 0 = none */
-  bool bf16;              /* training multiplies in bf16 where a batch norm follows; sums and weights stay f32 */
-  bool input_gradient;    /* also compute the gradient of the image (nas_plan_input_gradient) */
+  bool bf16; /* training multiplies in bf16 where a batch norm follows and that is faster; sums and weights stay f32 */
+  bool input_gradient; /* also compute the gradient of the image (nas_plan_input_gradient) */
 } nas_plan_options;
 
 typedef struct nas_plan nas_plan;

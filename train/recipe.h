@@ -26,10 +26,11 @@ typedef struct nas_recipe {
   bool flip;
   int64_t crop;           /* pixels of padding before the random crop; 0 = none */
   double label_smoothing; /* share of the target spread over all classes; in training only */
-  char precision[8];      /* f32 | bf16: what convolutions multiply; sums, weights and evaluation are f32 */
-  double clip;            /* largest gradient norm; 0 = no clipping */
-  char loss[16];          /* auto: cross-entropy for classes, squared for real targets; cross-entropy; squared (for
-                             classes: of the distance to 1 for the right class and 0 for the others) */
+  char precision[8]; /* f32 | bf16: what convolutions multiply where that is faster; sums, weights and evaluation are
+                        f32 */
+  double clip;       /* largest gradient norm; 0 = no clipping */
+  char loss[16];     /* auto: cross-entropy for classes, squared for real targets; cross-entropy; squared (for
+                        classes: of the distance to 1 for the right class and 0 for the others) */
 } nas_recipe;
 
 /* A recipe type: a name and settings over the common table. */

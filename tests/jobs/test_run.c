@@ -10,14 +10,6 @@
 #include "base/file.h"
 #include "runs.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZER 1
-#endif
-#endif
-
 static void assert_one_line(const char *text, const char *part) {
   if (!text || !strstr(text, part)) fail_msg("no '%s' in: %s", part, text ? text : "nothing");
 }
@@ -233,7 +225,7 @@ static void a_slow_trial_stops_by_itself(void **state) {
 
 static void a_memory_hog_runs_out_of_memory(void **state) {
   (void)state;
-#if ADDRESS_SANITIZER
+#if NAS_TEST_SANITIZED
   nas_skip("the address sanitizer has its own idea of memory");
 #endif
   run_failing("hog", "-o trial.memory=64MiB", NAS_OUTCOME_OUT_OF_MEMORY, 1, "memory limit");
@@ -364,7 +356,7 @@ static bool look_at_worker(pid_t session, long *kilobytes, long *ticks) {
 static void a_waiting_rank_is_thin(void **state) {
   (void)state;
   nas_runs_mpi_or_skip();
-#if ADDRESS_SANITIZER
+#if NAS_TEST_SANITIZED
   nas_skip("the address sanitizer takes memory of its own");
 #endif
   long before_kb = 0, after_kb = 0, before = 0, after = 0;
@@ -444,7 +436,7 @@ static void the_memory_of_a_node_is_shared_out(void **state) {
     assert_one_line(rows[i].result.cause.msg, "the limit is 100 KiB (102400 bytes)");
   }
   nas_db_trials_free(rows, n);
-#if !ADDRESS_SANITIZER
+#if !NAS_TEST_SANITIZED
   nas_runs_write_noop("h",
                       "evaluator: {name: noop, fail: hog, hog: 400MiB}\nstrategy: random\nbudget: {trials: 2}\n"
                       "run: {memory: 512MiB}\n");

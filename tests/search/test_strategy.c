@@ -168,7 +168,7 @@ static void passes_the_conformance_checks(void **state) {
 }
 
 /* Sequences of layers with widths and neuron types. */
-static void passes_them_in_a_space_of_networks(void **state) {
+static void passes_them_in_a_space_of_networks_long(void **state) {
   (void)state;
   nas_space *space;
   nas_neurons_introduce();
@@ -190,4 +190,4 @@ NAS_SUITE(Strategy, NAS_CASE(describes_itself), NAS_CASE(repeats_itself_for_the_
           NAS_CASE(proposes_members_of_the_space_whatever_comes_back),
           NAS_CASE(refuses_asks_and_tells_out_of_the_protocol), NAS_CASE(refuses_unknown_options),
           NAS_CASE(guesses_the_name), NAS_CASE(passes_the_conformance_checks),
-          NAS_CASE(passes_them_in_a_space_of_networks), NAS_CASE(gp_passes_them_in_a_space_of_neurons))
+          NAS_CASE(passes_them_in_a_space_of_networks_long), NAS_CASE(gp_passes_them_in_a_space_of_neurons))

@@ -9,6 +9,4 @@
 
 void NAS_PER_ISA(to_f32)(float *y, nas_numbers x, int64_t n);
 void NAS_PER_ISA(to_bf16)(uint16_t *y, const float *x, bool relu, int64_t n);
-void NAS_PER_ISA(norm_gradient_bf16)(uint16_t *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
-                                     const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
 #endif

@@ -22,6 +22,13 @@ INLINE u16 rounded_half(v16 v) {
   return (~nan & (up >> 16)) | (nan & 0x7fc0);
 }
 
+INLINE uint16_t rounded_one(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  if (v != v) return 0x7fc0;
+  return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
 INLINE void store_half(uint16_t *to, v16 v) {
 #ifdef __AVX512BF16__
   *(h16u *)to = (h16)_mm512_cvtneps_pbh((__m512)v);

@@ -278,20 +278,37 @@ void NAS_PER_ISA(split_moments)(float *to, const float *from, int64_t pitch, int
     }
 }
 
-void NAS_PER_ISA(join_norm_gradient)(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
-                                     const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+/* dx in f32, or in bf16. */
+INLINE void join(void *dx, bool half, int64_t pitch, const float *dy, const float *x, const float *mean, const float *a,
+                 const float *b, const float *c, int64_t rows, int64_t channels) {
+  float *single = half ? NULL : dx;
+  uint16_t *halves = half ? dx : NULL;
   int64_t k = 0;
   for (; k + 16 <= channels; k += 16) {
     v16 m = load(mean + k), fa = load(a + k), fb = load(b + k), fc = load(c + k);
     for (int64_t r = 0; r < rows; r++) {
       int64_t i = r * channels + k;
-      store(dx + r * pitch + k, load(dy + i) * fa + ((load(x + i) - m) * fb + fc));
+      v16 v = gradient_of(dy + i, load(x + i), m, fa, fb, fc, NULL);
+      if (half) store_half(halves + r * pitch + k, v);
+      else store(single + r * pitch + k, v);
     }
   }
   int64_t rest = k;
   for (int64_t r = 0; r < rows; r++)
     for (k = rest; k < channels; k++) {
       int64_t i = r * channels + k;
-      dx[r * pitch + k] = dy[i] * a[k] + ((x[i] - mean[k]) * b[k] + c[k]);
+      float v = dy[i] * a[k] + ((x[i] - mean[k]) * b[k] + c[k]);
+      if (half) halves[r * pitch + k] = rounded_one(v);
+      else single[r * pitch + k] = v;
     }
+}
+
+void NAS_PER_ISA(join_norm_gradient)(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                                     const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+  join(dx, false, pitch, dy, x, mean, a, b, c, rows, channels);
+}
+
+void NAS_PER_ISA(norm_gradient_bf16)(uint16_t *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                                     const float *a, const float *b, const float *c, int64_t rows, int64_t channels) {
+  join(dx, true, pitch, dy, x, mean, a, b, c, rows, channels);
 }

@@ -19,4 +19,6 @@ void NAS_PER_ISA(split_moments)(float *to, const float *from, int64_t pitch, int
                                 float *square);
 void NAS_PER_ISA(join_norm_gradient)(float *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
                                      const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
+void NAS_PER_ISA(norm_gradient_bf16)(uint16_t *dx, int64_t pitch, const float *dy, const float *x, const float *mean,
+                                     const float *a, const float *b, const float *c, int64_t rows, int64_t channels);
 #endif
