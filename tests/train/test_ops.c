@@ -184,7 +184,7 @@ static void fast_and_reference_agree_on_odd_channels(void **state) {
   /* 1..17, 31, 33, and two that are wider than a period of the kernels and no multiple of a vector */
   for (int32_t c = 1; c <= 72; c = c == 17 ? 31 : c == 31 ? 33 : c == 33 ? 65 : c == 65 ? 72 : c + 1)
     for (const nas_op *const *op = nas_ops(); *op; op++) {
-      if (NAS_TEST_SANITIZED && (c == 31 || c == 65)) break; /* next to 33 and 72, which take long enough there */
+      if (NAS_TEST_SANITIZED && (c == 31 || c == 65)) break;     /* next to 33 and 72, which take long enough there */
       if (!strcmp((*op)->name, "layer_norm") && c < 3) continue; /* two numbers have no variance to speak of */
       trial t = {{c, 4, 5},
                  {.out = c % 5 + c, .kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1, .bias = c % 2, .rate = 0.4},
