@@ -239,10 +239,10 @@ static void forward(const nas_call *c) {
   nas_moments *all = take(&scratch, c->n_branches * f->outs, sizeof *all);
   memset(x, 0, (size_t)numbers * sizeof *x);
   memset(all, 0, (size_t)(c->n_branches * f->outs) * sizeof *all);
-  float *weights = take(&scratch, f->filtered.weights, 4), *taps = take(&scratch, f->filtered.taps, 4);
+  float *weights = take(&scratch, f->filtered.weights, 4);
   float *room = take(&scratch, f->filtered.scratch, 4);
   pack_chunks(c, f, packed);
-  if (f->filtered.branches) nas_filtered_pack(&f->filtered, c, weights, taps);
+  if (f->filtered.branches) nas_filtered_pack(&f->filtered, c, weights);
   nas_gram gram;
   if (f->folds) nas_gram_begin(&gram, f->ins, c->relu_in, rows, scratch);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
@@ -451,7 +451,7 @@ static void backward(const nas_call *c) {
   memset(total, 0, (size_t)f->weights * sizeof *total);
   memset(by_weights, 0, (size_t)filtered->weights * sizeof *by_weights);
   if (c->dx[0]) pack_data(c, f, packed, square);
-  if (c->dx[0] && filtered->branches) nas_filtered_pack_data(filtered, c, data, taps);
+  if (c->dx[0] && filtered->branches) nas_filtered_pack_data(filtered, c, data);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
     const float *x = (const float *)c->x[0] + tile * rows * f->ins;
     if (c->source) nas_weighted_sum_part(c->source, tile * rows * f->ins, rows * f->ins, made), x = made;

@@ -32,7 +32,7 @@ nas_filtered nas_filtered_of(const nas_call *c) {
   f.data_side = ins % SIDE == 0 ? SIDE : 1;
   f.weights = nas_winograd_weight_numbers(side, f.ins, f.outs, f.vectors);
   f.data = c->wants_dx[0] ? nas_winograd_weight_numbers(side, back, f.ins, ins) : 0;
-  f.taps = 9 * larger(f.ins, back) * SIDE * 16;
+  f.taps = 9 * f.ins * SIDE * 16;
   f.scratch =
       larger(nas_winograd_convolve_scratch(side, f.ins, f.outs), nas_winograd_convolve_scratch(side, back, f.ins));
   f.scratch = larger(f.scratch, nas_winograd_weights_scratch(side, f.ins, f.outs));
@@ -73,22 +73,15 @@ static place place_of(const nas_filtered *f, int64_t v) {
   return (place){f->of[v / each], v % each};
 }
 
-/* Weights of n output vectors from their taps; channels: of all sources. */
-static void transform_weights(const nas_filtered *f, float *weights, const float *taps, int64_t channels, int64_t n,
-                              bool pairs) {
-  if (f->bf16) f->bf16->weights((uint16_t *)(void *)weights, taps, channels, n);
-  else transforms(f)->weights(weights, taps, channels * n * 16, pairs);
-}
-
-void nas_filtered_pack(const nas_filtered *f, const nas_call *c, float *weights, float *taps) {
+void nas_filtered_pack(const nas_filtered *f, const nas_call *c, float *weights) {
   const nas_direct_shape s = {f->outs, f->ins, 3, false};
   for (int64_t i = 0; i < f->groups; i++) {
     int64_t n = group_size(f, i);
     for (int64_t k = 0; k < n; k++) {
       place p = place_of(f, group_first(i) + k);
-      nas_winograd_pack(taps, c->branch[p.branch]->param[NAS_EDGE_WEIGHT], &s, 0, f->ins, p.vector, k, n);
+      nas_winograd_pack(f->bf16, f->grid.side, weights + group_at(f, i), c->branch[p.branch]->param[NAS_EDGE_WEIGHT],
+                        &s, 0, f->ins, p.vector, k, n);
     }
-    transform_weights(f, weights + group_at(f, i), taps, f->ins, n, nas_winograd_pairs(f->outs));
   }
 }
 
@@ -150,16 +143,13 @@ void nas_filtered_gradient(const nas_filtered *f, const float *x, float *const *
 /* Numbers of the weights for the gradient by `data_side` vectors of x. */
 static int64_t data_numbers(const nas_filtered *f) { return f->data / nas_direct_count(f->ins) * f->data_side; }
 
-void nas_filtered_pack_data(const nas_filtered *f, const nas_call *c, float *data, float *taps) {
+void nas_filtered_pack_data(const nas_filtered *f, const nas_call *c, float *data) {
   const nas_direct_shape s = {f->ins, f->outs, 3, true};
-  int64_t channels = f->branches * f->outs;
-  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->data_side, data += data_numbers(f)) {
+  for (int64_t v = 0; v < nas_direct_count(f->ins); v += f->data_side, data += data_numbers(f))
     for (int64_t i = 0; i < f->branches; i++)
       for (int64_t slot = 0; slot < f->data_side; slot++)
-        nas_winograd_pack(taps, c->branch[f->of[i]]->param[NAS_EDGE_WEIGHT], &s, i * f->outs, channels, v + slot, slot,
-                          f->data_side);
-    transform_weights(f, data, taps, channels, f->data_side, nas_winograd_pairs(f->ins));
-  }
+        nas_winograd_pack(f->bf16, f->grid.side, data, c->branch[f->of[i]]->param[NAS_EDGE_WEIGHT], &s, i * f->outs,
+                          f->branches * f->outs, v + slot, slot, f->data_side);
 }
 
 void nas_filtered_data(const nas_filtered *f, const nas_call *c, int64_t tile, const float *x, float *const *dz,

@@ -13,7 +13,7 @@ typedef struct nas_filtered {
   int64_t data_side;                /* vectors of x side by side in the gradient by x */
   int64_t weights, data;            /* transformed weights, in numbers: of the outputs, and for the gradient by x; */
   const nas_winograd_bf16 *bf16;    /* NULL where f32 is multiplied */
-  int64_t taps, scratch;            /* plain ones while they are packed, and what the filtering takes */
+  int64_t taps, scratch;            /* plain gradients while they are unpacked, and what the filtering takes */
 } nas_filtered;
 
 /* How the branches of c, all of one shape but for their kernels, are filtered; the grid's images and pixels are set by
@@ -28,8 +28,8 @@ int64_t nas_filtered_more(const nas_filtered *f, int64_t n);
 void nas_filtered_tile(nas_filtered *f, int64_t images, int64_t pad, int64_t row, int64_t image);
 
 /* The weights for the forward pass and for the gradient by x. */
-void nas_filtered_pack(const nas_filtered *f, const nas_call *c, float *weights, float *taps);
-void nas_filtered_pack_data(const nas_filtered *f, const nas_call *c, float *data, float *taps);
+void nas_filtered_pack(const nas_filtered *f, const nas_call *c, float *weights);
+void nas_filtered_pack_data(const nas_filtered *f, const nas_call *c, float *data);
 /* z of a tile from bordered x. */
 void nas_filtered_forward(const nas_filtered *f, const nas_call *c, int64_t tile, const float *x, const float *weights,
                           float *scratch);

@@ -36,16 +36,17 @@ static int64_t values(int64_t side, int64_t slabs, bool pairs) {
   return nas_winograd_points(side, pairs) * nas_winograd_apart(slabs);
 }
 
-void nas_winograd_pack(float *taps, const float *plain, const nas_direct_shape *s, int64_t first, int64_t of,
-                       int64_t vector, int64_t slot, int64_t vectors) {
-  int64_t next = s->turned ? 9 : s->ins * 9, in_step = s->turned ? s->outs * 9 : 9,
-          twice = nas_winograd_pairs(s->outs) ? 2 : 1;
-  for (int64_t in = 0; in < s->ins; in++)
-    for (int64_t tap = 0; tap < 9; tap++) {
-      const float *from = plain + in * in_step + (s->turned ? 8 - tap : tap);
-      float *to = taps + ((tap * of + first + in) * vectors + slot) * 16;
-      for (int64_t l = 0; l < 16; l++) to[l] = from[(16 * vector + l / twice) * next];
-    }
+void nas_winograd_pack(const nas_winograd_bf16 *bf16, int64_t side, float *u, const float *plain,
+                       const nas_direct_shape *s, int64_t first, int64_t of, int64_t vector, int64_t slot,
+                       int64_t vectors) {
+  int64_t apart = of * vectors * 16, at = (first * vectors + slot) * 16;
+  nas_winograd_taps t = {.w = plain + 16 * vector * (s->turned ? 9 : s->ins * 9),
+                         .out = s->turned ? 9 : s->ins * 9,
+                         .in = s->turned ? s->outs * 9 : 9,
+                         .ins = s->ins,
+                         .turned = s->turned};
+  if (bf16) bf16->weights((uint16_t *)(void *)u + at + 16 * slot, apart, &t, vectors);
+  else nas_winograd_transforms_of(side)->weights(u + at, apart, &t, vectors, nas_winograd_pairs(s->outs));
 }
 
 void nas_winograd_unpack(float *plain, const float *taps, const nas_direct_shape *s, int64_t vector, int64_t slot,

@@ -56,10 +56,12 @@ const nas_winograd_transforms *nas_winograd_transforms_of(int64_t side);
 static inline bool nas_winograd_pairs(int64_t outs) { return outs == 8; }
 /* Numbers of the weights of `vectors` output vectors; ins: of all sources. */
 int64_t nas_winograd_weight_numbers(int64_t side, int64_t ins, int64_t outs, int64_t vectors);
-/* Taps [3][3][of][vectors][16] of output vector `vector` as number `slot`, input channels from `first` on; `of`:
- * channels of all sources. And back, adding nothing, for weights that are not turned. */
-void nas_winograd_pack(float *taps, const float *plain, const nas_direct_shape *s, int64_t first, int64_t of,
-                       int64_t vector, int64_t slot, int64_t vectors);
+/* Output vector `vector` of a convolution's weights as number `slot` of `vectors` in u, input channels from `first` on;
+ * `of`: channels of all sources. */
+void nas_winograd_pack(const nas_winograd_bf16 *bf16, int64_t side, float *u, const float *plain,
+                       const nas_direct_shape *s, int64_t first, int64_t of, int64_t vector, int64_t slot,
+                       int64_t vectors);
+/* And back, from taps [3][3][ins][vectors][16], adding nothing, for weights that are not turned. */
 void nas_winograd_unpack(float *plain, const float *taps, const nas_direct_shape *s, int64_t vector, int64_t slot,
                          int64_t vectors);
 /* Scratch, in numbers; ins: of all sources. */

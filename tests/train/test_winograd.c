@@ -91,30 +91,23 @@ static void weights_of(const problem *p, int64_t sources, bool turned, int64_t o
         *w++ = (double)(turned ? p->w[s][(i * p->outs + o) * 9 + 8 - tap] : p->w[s][(o * p->ins + i) * 9 + tap]);
 }
 
-static void transform_weights(const problem *p, float *u, const float *taps, int64_t channels, int64_t vectors) {
-  if (p->bf16) p->bf16->weights((uint16_t *)(void *)u, taps, channels, vectors);
-  else nas_winograd_transforms_of(p->grid.side)->weights(u, taps, channels * vectors * 16, nas_winograd_pairs(p->outs));
-}
-
 static void run(const problem *p, int64_t sources, bool turned, bool adds, bool masks) {
   int64_t channels = sources * p->ins, count = nas_direct_count(p->outs), n = 0;
-  float *taps = malloc((size_t)(9 * channels * VECTORS * 16) * sizeof *taps);
   float *u = malloc((size_t)nas_winograd_weight_numbers(p->grid.side, channels, p->outs, count) * sizeof *u), *at = u;
   float *scratch = malloc((size_t)nas_winograd_convolve_scratch(p->grid.side, channels, p->outs) * sizeof *scratch);
   nas_winograd_group groups[4] = {{0}};
-  assert_true(taps && u && scratch && count <= 8);
+  assert_true(u && scratch && count <= 8);
   for (int64_t v = 0; v < count; v += VECTORS) {
     int64_t vectors = count - v < VECTORS ? count - v : VECTORS;
     groups[n] = (nas_winograd_group){.u = at, .vectors = (int32_t)vectors};
     for (int64_t k = 0; k < vectors; k++) {
       for (int64_t s = 0; s < sources; s++)
-        nas_winograd_pack(taps, p->w[s], &(nas_direct_shape){p->outs, p->ins, 3, turned}, s * p->ins, channels, v + k,
-                          k, vectors);
+        nas_winograd_pack(p->bf16, p->grid.side, at, p->w[s], &(nas_direct_shape){p->outs, p->ins, 3, turned},
+                          s * p->ins, channels, v + k, k, vectors);
       groups[n].y[k] = (char *)p->y + 16 * (v + k) * (p->half_y ? 2 : 4);
       groups[n].plus[k] = adds ? p->plus + 16 * (v + k) : NULL;
       groups[n].mask[k] = masks ? p->mask + 16 * (v + k) : NULL;
     }
-    transform_weights(p, at, taps, channels, vectors);
     at += nas_winograd_weight_numbers(p->grid.side, channels, p->outs, vectors);
     n++;
   }
@@ -128,7 +121,6 @@ static void run(const problem *p, int64_t sources, bool turned, bool adds, bool 
                                 .half_y = p->half_y};
   for (int64_t s = 0; s < SOURCES && s < sources; s++) c.x[s] = p->x[s];
   nas_winograd_convolve(&c, scratch);
-  free(taps);
   free(u);
   free(scratch);
 }

@@ -68,13 +68,22 @@ typedef struct nas_winograd_gradient {
   bool pairs;
 } nas_winograd_gradient;
 
-/* The transforms for patches of one size: B' x B, A dy A', and A' m A; and between weights u and taps [3][3][n],
- * n = channels x vectors x 16: u = G g G', and g = G' du G, where the two lanes of a pair are still to be added. */
+/* Where the 3x3 taps of an output vector stand: tap k of its output o and input channel i at w[o out + i in + k], the
+ * last one first where `turned`. */
+typedef struct nas_winograd_taps {
+  const float *w;
+  int64_t out, in, ins;
+  bool turned;
+} nas_winograd_taps;
+
+/* The transforms for patches of one size: B' x B, A dy A', and A' m A; weights u = G g G' of one of `vectors` output
+ * vectors, of each input channel and at points that lie `apart`; and taps [3][3][n], n = channels x vectors x 16,
+ * g = G' du G, where the two lanes of a pair are still to be added. */
 typedef struct nas_winograd_transforms {
   void (*input)(const nas_winograd_run *r);
   void (*spread)(const nas_winograd_run *r);
   void (*store)(const nas_winograd_store *s);
-  void (*weights)(float *u, const float *taps, int64_t n, bool pairs);
+  void (*weights)(float *u, int64_t apart, const nas_winograd_taps *t, int64_t vectors, bool pairs);
   void (*taps)(float *taps, const float *du, int64_t n, bool pairs);
 } nas_winograd_transforms;
 
@@ -84,7 +93,7 @@ typedef struct nas_winograd_bf16 {
   void (*input)(const nas_winograd_run *r);
   void (*spread)(const nas_winograd_run *r);  /* of one slab */
   void (*store)(const nas_winograd_store *s); /* into 16-bit pixels */
-  void (*weights)(uint16_t *u, const float *taps, int64_t channels, int64_t vectors);
+  void (*weights)(uint16_t *u, int64_t apart, const nas_winograd_taps *t, int64_t vectors);
   void (*product)(const nas_winograd_product *p);
   void (*gradient)(const nas_winograd_gradient *g);
 } nas_winograd_bf16;
@@ -92,6 +101,7 @@ static inline int64_t nas_winograd_half_apart(int64_t slabs) { return (slabs * N
 
 #ifdef NAS_ISA
 #include "train/kernels/half.h"
+#include "train/kernels/turn.h"
 extern const nas_winograd_transforms NAS_PER_ISA(winograd_2), NAS_PER_ISA(winograd_4);
 void NAS_PER_ISA(winograd_product)(const nas_winograd_product *p);
 void NAS_PER_ISA(winograd_gradient)(const nas_winograd_gradient *g);
@@ -137,6 +147,21 @@ INLINE v16 low_twice(v16 x) { return WINOGRAD_SHUFFLE(x, 0, 0, 1, 1, 2, 2, 3, 3,
 INLINE v16 high_twice(v16 x) { return WINOGRAD_SHUFFLE(x, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15); }
 INLINE v16 take_turns(float even, float odd) {
   return (v16){even, odd, even, odd, even, odd, even, odd, even, odd, even, odd, even, odd, even, odd};
+}
+
+/* The nine taps of one input channel, a vector of outputs each, with `pairs` every output twice. */
+INLINE void winograd_taps(v16 taps[9], const nas_winograd_taps *t, int64_t in, bool pairs) {
+  const int outs = pairs ? 8 : 16;
+  const float *w = t->w + in * t->in;
+  v16 v[16] = {{0}};
+  for (int o = 0; o < outs - 1; o++) v[o] = load(w + o * t->out);
+  /* Behind the last output's nine there may be nothing more to read. */
+  v[outs - 1] = in + 1 < t->ins ? load(w + (outs - 1) * t->out) : load_part(w + (outs - 1) * t->out, 9);
+  turn_square(v);
+  for (int k = 0; k < 9; k++) {
+    v16 tap = t->turned ? v[8 - k] : v[k];
+    taps[k] = pairs ? low_twice(tap) : tap;
+  }
 }
 #endif
 

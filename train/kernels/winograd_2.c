@@ -169,19 +169,19 @@ INLINE void narrow(v16 to[3], v16 a, v16 b, v16 c, v16 d) {
 static const v16 even = {1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0};
 static const v16 odd = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
 
-static void weights_of(float *u, const float *taps, int64_t n, bool pairs) {
-  for (int64_t i = 0; i < n; i += 16) {
-    v16 rows[3][4];
-    for (int c = 0; c < 3; c++)
-      widen(rows[c], load(taps + c * n + i), load(taps + (3 + c) * n + i), load(taps + (6 + c) * n + i));
+static void weights_of(float *u, int64_t apart, const nas_winograd_taps *t, int64_t vectors, bool pairs) {
+  for (int64_t in = 0; in < t->ins; in++, u += 16 * vectors) {
+    v16 taps[9], rows[3][4];
+    winograd_taps(taps, t, in, pairs);
+    for (int c = 0; c < 3; c++) widen(rows[c], taps[c], taps[3 + c], taps[6 + c]);
     for (int r = 0; r < 4; r++) {
       v16 all[4];
       widen(all, rows[0][r], rows[1][r], rows[2][r]);
       if (pairs) {
-        store(u + 2 * r * n + i, all[0] * even + all[3] * odd);
-        store(u + (2 * r + 1) * n + i, all[1] * even + all[2] * odd);
+        store(u + 2 * r * apart, all[0] * even + all[3] * odd);
+        store(u + (2 * r + 1) * apart, all[1] * even + all[2] * odd);
       } else
-        for (int c = 0; c < 4; c++) store(u + (4 * r + c) * n + i, all[c]);
+        for (int c = 0; c < 4; c++) store(u + (4 * r + c) * apart, all[c]);
     }
   }
 }

@@ -126,21 +126,18 @@ INLINE void narrow(v16 to[3], const v16 d[6]) {
   to[2] = a + 2 * b + d[5];
 }
 
-static void weights_of(float *u, const float *taps, int64_t n, bool pairs) {
+static void weights_of(float *u, int64_t apart, const nas_winograd_taps *t, int64_t vectors, bool pairs) {
   const v16 even = take_turns(1, 0), odd = take_turns(0, 1);
-  for (int64_t i = 0; i < n; i += 16) {
-    v16 rows[3][6];
-    for (int c = 0; c < 3; c++)
-      widen(rows[c], load(taps + c * n + i), load(taps + (3 + c) * n + i), load(taps + (6 + c) * n + i));
+  for (int64_t in = 0; in < t->ins; in++, u += 16 * vectors) {
+    v16 all[6][6];
+    widen_taps(all, t, in, pairs);
     for (int r = 0; r < 6; r++) {
-      v16 all[6];
-      widen(all, rows[0][r], rows[1][r], rows[2][r]);
       if (pairs) {
-        store(u + 3 * r * n + i, all[0] * even + all[5] * odd);
-        store(u + (3 * r + 1) * n + i, all[1] * even + all[2] * odd);
-        store(u + (3 * r + 2) * n + i, all[3] * even + all[4] * odd);
+        store(u + 3 * r * apart, all[r][0] * even + all[r][5] * odd);
+        store(u + (3 * r + 1) * apart, all[r][1] * even + all[r][2] * odd);
+        store(u + (3 * r + 2) * apart, all[r][3] * even + all[r][4] * odd);
       } else
-        for (int c = 0; c < 6; c++) store(u + (6 * r + c) * n + i, all[c]);
+        for (int c = 0; c < 6; c++) store(u + (6 * r + c) * apart, all[r][c]);
     }
   }
 }

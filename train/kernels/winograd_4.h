@@ -177,4 +177,12 @@ INLINE void widen(v16 to[6], v16 g0, v16 g1, v16 g2) {
   to[5] = g2;
 }
 
+/* G g G' of one input channel. */
+INLINE void widen_taps(v16 to[6][6], const nas_winograd_taps *t, int64_t in, bool pairs) {
+  v16 taps[9], rows[3][6];
+  winograd_taps(taps, t, in, pairs);
+  for (int c = 0; c < 3; c++) widen(rows[c], taps[c], taps[3 + c], taps[6 + c]);
+  for (int r = 0; r < 6; r++) widen(to[r], rows[0][r], rows[1][r], rows[2][r]);
+}
+
 #endif

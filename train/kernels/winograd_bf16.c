@@ -32,24 +32,17 @@ static void store_patches(const nas_winograd_store *s) {
 }
 
 /* Neighbouring input channels take turns. */
-static void weights_of(uint16_t *u, const float *taps, int64_t channels, int64_t vectors) {
-  const int64_t n = channels * vectors * 16;
-  for (int64_t c = 0; c < channels; c++)
-    for (int64_t q = 0; q < vectors; q++) {
-      const float *from = taps + (c * vectors + q) * 16;
-      uint16_t *to = u + (c / 2 * vectors + q) * 32;
-      v16 rows[3][6];
-      for (int k = 0; k < 3; k++)
-        widen(rows[k], load(from + k * n), load(from + (3 + k) * n), load(from + (6 + k) * n));
-      for (int r = 0; r < 6; r++) {
-        v16 all[6];
-        widen(all, rows[0][r], rows[1][r], rows[2][r]);
-        for (int k = 0; k < 6; k++) {
-          if (c % 2 == 0) store_even(to + (6 * r + k) * n, all[k]);
-          else store_odd(to + (6 * r + k) * n, all[k]);
-        }
+static void weights_of(uint16_t *u, int64_t apart, const nas_winograd_taps *t, int64_t vectors) {
+  for (int64_t in = 0; in < t->ins; in++) {
+    uint16_t *to = u + in / 2 * vectors * 32;
+    v16 all[6][6];
+    widen_taps(all, t, in, false);
+    for (int r = 0; r < 6; r++)
+      for (int c = 0; c < 6; c++, to += apart) {
+        if (in % 2 == 0) store_even(to, all[r][c]);
+        else store_odd(to, all[r][c]);
       }
-    }
+  }
 }
 
 /* ---- products ---- */
