@@ -103,6 +103,11 @@ static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, r
   return count;
 }
 
+/* Number `at` of values in f32 or bf16. */
+static void *number_at(const nas_winograd_bf16 *bf16, void *values, int64_t at) {
+  return bf16 ? (void *)((uint16_t *)values + at) : (void *)((float *)values + at);
+}
+
 /* Into v, or, with bf16, into the 16-bit numbers there. */
 static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, const float *x, int64_t channels, void *v,
                       int64_t apart, const nas_winograd_bf16 *bf16) {
@@ -112,15 +117,10 @@ static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, co
                           .pitch = channels,
                           .channels = channels,
                           .patches = runs[i].patches,
-                          .apart = apart};
-    if (bf16) {
-      r.half = (uint16_t *)v + 16 * runs[i].slot;
-      bf16->input(&r);
-      continue;
-    }
-    r.v = (float *)v + 16 * runs[i].slot;
-    r.pairs = nas_winograd_pairs(channels);
-    nas_winograd_transforms_of(g->side)->input(&r);
+                          .v = number_at(bf16, v, 16 * runs[i].slot),
+                          .apart = apart,
+                          .pairs = nas_winograd_pairs(channels)};
+    (bf16 ? bf16->input : nas_winograd_transforms_of(g->side)->input)(&r);
   }
 }
 
@@ -139,8 +139,7 @@ static void store_group(const nas_winograd_convolution *c, const nas_winograd_gr
                             .columns = r->columns,
                             .pairs = nas_winograd_pairs(c->outs)};
     for (int32_t k = 0; k < g->vectors; k++) {
-      if (c->half_y) s.half[k] = (uint16_t *)g->y[k] + at;
-      else s.y[k] = (float *)g->y[k] + at;
+      s.y[k] = number_at(c->half_y ? c->bf16 : NULL, g->y[k], at);
       s.plus[k] = g->plus[k] ? g->plus[k] + at : NULL;
       s.mask[k] = g->mask[k] ? g->mask[k] + at : NULL;
     }
@@ -152,16 +151,10 @@ static int64_t apart_of(const nas_winograd_bf16 *bf16, int64_t slabs) {
   return bf16 ? nas_winograd_half_apart(slabs) : nas_winograd_apart(slabs);
 }
 
-/* Number `at` of values in f32 or bf16. */
-static void *number_at(const nas_winograd_bf16 *bf16, float *values, int64_t at) {
-  return bf16 ? (void *)((uint16_t *)(void *)values + at) : (void *)(values + at);
-}
-
 void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
   bool pairs = nas_winograd_pairs(c->outs);
   int64_t side = c->grid->side, slabs = slabs_of(c->ins), all = patches_of(c->grid);
   nas_winograd_product p = {.v = scratch,
-                            .half_v = (uint16_t *)(void *)scratch,
                             .v_apart = apart_of(c->bf16, c->sources * slabs),
                             .m_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
                             .points = nas_winograd_points(side, pairs),
@@ -177,7 +170,6 @@ void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
                 c->bf16);
     for (int64_t i = 0; i < c->n_groups; i++) {
       p.u = c->groups[i].u;
-      p.half_u = (const uint16_t *)(const void *)p.u;
       p.vectors = c->groups[i].vectors;
       (c->bf16 ? c->bf16->product : nas_kernels()->winograd_product)(&p);
       store_group(c, &c->groups[i], runs, n, m, p.m_apart);
@@ -193,15 +185,10 @@ static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, co
                           .pitch = w->outs,
                           .channels = 16,
                           .patches = runs[i].patches,
-                          .apart = apart};
-    if (w->bf16) {
-      r.half = (uint16_t *)d + 16 * runs[i].slot;
-      w->bf16->spread(&r);
-      continue;
-    }
-    r.v = (float *)d + 16 * runs[i].slot;
-    r.pairs = nas_winograd_pairs(w->outs);
-    nas_winograd_transforms_of(w->grid->side)->spread(&r);
+                          .v = number_at(w->bf16, d, 16 * runs[i].slot),
+                          .apart = apart,
+                          .pairs = nas_winograd_pairs(w->outs)};
+    (w->bf16 ? w->bf16->spread : nas_winograd_transforms_of(w->grid->side)->spread)(&r);
   }
 }
 
@@ -210,7 +197,6 @@ void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch)
   int64_t side = w->grid->side, slabs = slabs_of(w->ins), all = patches_of(w->grid);
   int64_t blocks = w->bf16 ? BLOCKS_MAX : BLOCKS;
   nas_winograd_gradient g = {.v = scratch,
-                             .half_v = (uint16_t *)(void *)scratch,
                              .v_apart = apart_of(w->bf16, slabs),
                              .d_apart = apart_of(w->bf16, NAS_WINOGRAD_VECTORS),
                              .points = nas_winograd_points(side, pairs),
@@ -218,9 +204,8 @@ void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch)
                              .pairs = pairs};
   g.v_block = g.points * g.v_apart;
   g.d_block = g.points * g.d_apart;
-  float *d = number_at(w->bf16, scratch, blocks * g.v_block);
+  void *d = number_at(w->bf16, scratch, blocks * g.v_block);
   g.d = d;
-  g.half_d = (const uint16_t *)(void *)d;
   for (int64_t at = 0; at < all; at += blocks * BLOCK) {
     run runs[BLOCKS_MAX][BLOCK];
     int64_t n[BLOCKS_MAX] = {0};

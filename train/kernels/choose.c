@@ -64,8 +64,7 @@ const nas_kernel_set *nas_kernels(void) {
 
 const nas_winograd_bf16 *nas_bf16_kernels(void) {
 #ifdef NAS_KERNELS_X86
-  if (levels[chosen_level()].kernels == &nas_kernels_x86_v4 && __builtin_cpu_supports("avx512bf16"))
-    return &nas_winograd_4_bf16;
+  if (nas_kernels() == &nas_kernels_x86_v4 && __builtin_cpu_supports("avx512bf16")) return &nas_winograd_4_bf16;
 #endif
   return NULL;
 }

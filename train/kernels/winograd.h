@@ -30,19 +30,17 @@ typedef struct nas_winograd_run {
   const float *x;       /* the first patch's top left pixel, of inputs or of gradients; */
   int64_t x_row, pitch; /* numbers from one pixel row and from one pixel to the next */
   int64_t channels, patches;
-  float *v; /* of the first slab */
+  void *v; /* of the first slab: f32, or bf16 for nas_winograd_bf16, as all that is untyped below */
   int64_t apart;
   bool pairs;
-  uint16_t *half; /* in place of v, in bf16 */
 } nas_winograd_run;
 
 /* Patches 0 .. patches - 1 of m = [point][vector][patch][16] into pixels: y = plus + (mask > 0 ? value : 0). */
 typedef struct nas_winograd_store {
   const float *m;
   int64_t apart, patches, vectors;
-  float *y[NAS_WINOGRAD_VECTORS];       /* of each vector, the first patch's top left pixel */
-  uint16_t *half[NAS_WINOGRAD_VECTORS]; /* the same in bf16, without plus and mask: of nas_winograd_bf16 alone */
-  const float *plus[NAS_WINOGRAD_VECTORS], *mask[NAS_WINOGRAD_VECTORS]; /* may be NULL */
+  void *y[NAS_WINOGRAD_VECTORS]; /* of each vector, the first patch's top left pixel */
+  const float *plus[NAS_WINOGRAD_VECTORS], *mask[NAS_WINOGRAD_VECTORS]; /* may be NULL; not looked at with y in bf16 */
   int64_t pitch, y_row;  /* numbers from pixel to pixel and from row to row */
   int64_t rows, columns; /* pixels that there are: rows of the patches, and columns of the whole run */
   bool pairs;
@@ -50,8 +48,7 @@ typedef struct nas_winograd_store {
 
 /* m = v u: `patches` patches, all points (or pairs of them); channels counts those of v, all slabs. */
 typedef struct nas_winograd_product {
-  const float *v, *u;
-  const uint16_t *half_v, *half_u; /* in their place, in bf16 */
+  const void *v, *u;
   float *m;
   int64_t v_apart, m_apart, points, patches, channels;
   int32_t vectors;
@@ -60,8 +57,7 @@ typedef struct nas_winograd_product {
 
 /* du += v' d over blocks of patches that lie v_block and d_block numbers apart; du as the weights. */
 typedef struct nas_winograd_gradient {
-  const float *v, *d;              /* d: [point][vector][patch][16] */
-  const uint16_t *half_v, *half_d; /* in their place, in bf16 */
+  const void *v, *d; /* d: [point][vector][patch][16] */
   float *du;
   int64_t v_apart, d_apart, v_block, d_block, points, patches, channels; /* patches: of all blocks */
   int32_t vectors;

@@ -130,14 +130,14 @@ static void input(const nas_winograd_run *r) {
   if (r->pairs) input_pairs(r);
   else
     for (int64_t k = 0; 16 * k < r->channels; k++)
-      input_slab(r->x + 16 * k, r->x_row, r->pitch, r->patches, r->v + k * LINE, r->apart);
+      input_slab(r->x + 16 * k, r->x_row, r->pitch, r->patches, (float *)r->v + k * LINE, r->apart);
 }
 
 static void spread(const nas_winograd_run *r) {
   if (r->pairs) spread_pairs(r);
   else
     for (int64_t k = 0; 16 * k < r->channels; k++)
-      spread_slab(r->x + 16 * k, r->x_row, r->pitch, r->patches, r->v + k * LINE, r->apart);
+      spread_slab(r->x + 16 * k, r->x_row, r->pitch, r->patches, (float *)r->v + k * LINE, r->apart);
 }
 
 static void store_patches(const nas_winograd_store *s) {

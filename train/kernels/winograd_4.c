@@ -1,6 +1,7 @@
 #include "train/kernels/winograd_4.h"
 
 /* F(4x4, 3x3) in f32; its matrices stand in winograd_4.h. */
+
 /* ---- two pixels of eight channels a vector ---- */
 
 INLINE v16 low_and_high(v16 x, v16 y) {
@@ -18,7 +19,7 @@ INLINE void input_row_pairs(float *to, int64_t apart, v16 x01, v16 x23, v16 x45)
 
 INLINE void input_rows_pairs(const nas_winograd_run *r, int k) {
   const float *x = r->x;
-  float *to[2] = {r->v + 3 * (k ? 2 * k - 1 : 0) * r->apart, r->v + 3 * (k ? 2 * k : 5) * r->apart};
+  float *v = r->v, *to[2] = {v + 3 * (k ? 2 * k - 1 : 0) * r->apart, v + 3 * (k ? 2 * k : 5) * r->apart};
   v16 c[3][2];
   input_column(c[0], x, r->x_row, k);
   for (int64_t t = 0; t < r->patches; t++, x += 32) {
@@ -106,7 +107,7 @@ static void input(const nas_winograd_run *r) {
 static void spread(const nas_winograd_run *r) {
   if (r->pairs) spread_pairs(r);
   else
-    for (int64_t i = 0; 16 * i < r->channels; i++) spread_slab(r, r->x + 16 * i, r->v + i * LINE, false);
+    for (int64_t i = 0; 16 * i < r->channels; i++) spread_slab(r, r->x + 16 * i, (float *)r->v + i * LINE, false);
 }
 
 static void store_patches(const nas_winograd_store *s) {

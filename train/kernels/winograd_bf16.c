@@ -21,12 +21,12 @@ INLINE i16 broadcast_two(const uint16_t *from) {
 
 /* ---- transforms ---- */
 
-static void input(const nas_winograd_run *r) { input_slabs(r, r->half, true); }
-static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, r->half, true); }
+static void input(const nas_winograd_run *r) { input_slabs(r, r->v, true); }
+static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, r->v, true); }
 
 static void store_patches(const nas_winograd_store *s) {
   for (int64_t k = 0; k < s->vectors; k++) {
-    const winograd_target to = {.half = s->half[k]};
+    const winograd_target to = {.half = s->y[k]};
     store_vector(s, to, k);
   }
 }
@@ -65,7 +65,7 @@ INLINE void product_part(const uint16_t *v, const uint16_t *u, float *m, int64_t
 }
 
 INLINE void product_by(const nas_winograd_product *p, int vectors) {
-  const uint16_t *u = p->half_u, *v = p->half_v;
+  const uint16_t *u = p->u, *v = p->v;
   float *m = p->m;
   for (int64_t i = 0; i < p->points; i++, v += p->v_apart, u += p->channels * vectors * 16, m += p->m_apart) {
     int64_t t = 0;
@@ -122,9 +122,9 @@ INLINE void gradient_by(const nas_winograd_gradient *g, int vectors) {
     i16 v[NAS_WINOGRAD_PAIRS], d[NAS_WINOGRAD_VECTORS][NAS_WINOGRAD_PAIRS];
     int64_t pairs = 0;
     for (int q = 0; q < vectors; q++)
-      pairs = take_pairs(d[q], g->half_d + i * g->d_apart + q * LINE, g->d_block, g->patches);
+      pairs = take_pairs(d[q], (const uint16_t *)g->d + i * g->d_apart + q * LINE, g->d_block, g->patches);
     for (int64_t k = 0; k < g->channels; k += 16) {
-      take_pairs(v, g->half_v + i * g->v_apart + k / 16 * LINE, g->v_block, g->patches);
+      take_pairs(v, (const uint16_t *)g->v + i * g->v_apart + k / 16 * LINE, g->v_block, g->patches);
       for (int c = 0; c < 16; c += count, du += 256)
         gradient_part(du, (const uint16_t *)(const void *)v + 2 * c, (const i16(*)[NAS_WINOGRAD_PAIRS])d, pairs, count,
                       vectors);

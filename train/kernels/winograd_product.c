@@ -39,7 +39,7 @@ INLINE void product_part(const float *v, const float *u, float *m, int64_t chann
 INLINE void product_by(const nas_winograd_product *p, int vectors, bool pairs) {
   int64_t n = p->patches;
   for (int64_t i = 0; i < p->points; i++) {
-    const float *v = p->v + i * p->v_apart, *u = p->u + i * p->channels * vectors * 16;
+    const float *v = (const float *)p->v + i * p->v_apart, *u = (const float *)p->u + i * p->channels * vectors * 16;
     float *m = p->m + i * p->m_apart;
     int64_t t = 0;
 #if defined(__AVX512F__)
@@ -89,7 +89,7 @@ INLINE void gradient_by(const nas_winograd_gradient *g, int vectors, bool pairs)
   const int count = 4;
 #endif
   for (int64_t i = 0; i < g->points; i++) {
-    const float *v = g->v + i * g->v_apart, *d = g->d + i * g->d_apart;
+    const float *v = (const float *)g->v + i * g->v_apart, *d = (const float *)g->d + i * g->d_apart;
     float *du = g->du + i * g->channels * vectors * 16;
     for (int64_t k = 0; k < g->channels; k += count, du += count * vectors * 16)
       gradient_part(g, v + k / wide * LINE + k % wide * (pairs ? 2 : 1), d, du, count, vectors, pairs);
