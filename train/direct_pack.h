@@ -18,6 +18,11 @@ bool nas_direct_channels(int64_t channels);
 /* Pixels that one output vector of so many channels covers, and vectors of one such group of pixels. */
 static inline int64_t nas_direct_pixels(int64_t channels) { return channels < 16 ? 16 / channels : 1; }
 static inline int64_t nas_direct_count(int64_t channels) { return channels < 16 ? 1 : channels / 16; }
+/* How many vectors of so many channels run side by side. */
+static inline int64_t nas_direct_side(int64_t channels) {
+  int64_t n = nas_direct_count(channels), most = nas_kernels()->direct_vectors();
+  return n % most == 0 ? most : n % 2 == 0 && most > 1 ? 2 : 1;
+}
 /* Numbers in a window. */
 static inline int64_t nas_direct_length(const nas_direct_shape *s) {
   return (s->kernel - 1 + nas_direct_pixels(s->outs)) * s->ins;

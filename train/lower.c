@@ -12,6 +12,7 @@
 #include "train/folded.h"
 #include "train/kernels/kernels.h"
 #include "train/plan_internal.h"
+#include "train/point_conv.h"
 #include "train/strided_fan.h"
 #include "train/weighted_sum.h"
 
@@ -137,11 +138,15 @@ static void bind_params(const lowering *l, nas_value v, void **param, void **gra
   }
 }
 
+static bool wants_dx(const lowering *l, const nas_step *s, int32_t in) {
+  return l->p->options.mode == NAS_TRAIN && l->p->buffers[s->x[in]].wants_grad;
+}
+
 /* Completes a step whose x, y and plus are set: gradients wanted, kernel prepared, saved and scratch buffers. */
 static nas_status finish(lowering *l, nas_step *s, nas_err *err) {
   nas_plan *p = l->p;
   bool train = p->options.mode == NAS_TRAIN, trains = false;
-  for (int32_t i = 0; i < s->call.site.n_in; i++) s->call.wants_dx[i] = train && p->buffers[s->x[i]].wants_grad;
+  for (int32_t i = 0; i < s->call.site.n_in; i++) s->call.wants_dx[i] = wants_dx(l, s, i);
   for (int32_t i = 0; i < s->call.site.n_in; i++) trains |= s->call.wants_dx[i];
   for (int i = 0; i < NAS_OP_PARAMS_MAX; i++) trains |= train && s->call.grad[i];
   if (s->plus != NAS_NO_BUFFER) trains |= p->buffers[s->plus].wants_grad;
@@ -157,7 +162,6 @@ static nas_status finish(lowering *l, nas_step *s, nas_err *err) {
 
 static nas_status emit_edge(lowering *l, const edge *e, int32_t y, int32_t plus, nas_err *err) {
   nas_step s = nas_plan_sum_step(l->p, 0);
-  s.kernel = &nas_conv_edge;
   s.node = e->norm != NAS_NO_VALUE ? e->norm : e->conv;
   s.call.site = nas_node_site(l->g, e->conv, l->p->options.batch, l->p->options.mode);
   s.call.relu_in = e->relu;
@@ -165,6 +169,8 @@ static nas_status emit_edge(lowering *l, const edge *e, int32_t y, int32_t plus,
   bind_params(l, e->conv, s.call.param, s.call.grad, NAS_EDGE_WEIGHT);
   if (e->norm != NAS_NO_VALUE) bind_params(l, e->norm, s.call.param, s.call.grad, NAS_EDGE_GAMMA);
   NAS_TRY(need(l, e->source, &s.x[0], err));
+  s.call.wants_dx[0] = wants_dx(l, &s, 0);
+  s.kernel = nas_kernels()->direct && nas_point_conv_fits(&s.call) ? &nas_point_conv : &nas_conv_edge;
   s.y = y;
   s.plus = plus;
   return finish(l, &s, err);

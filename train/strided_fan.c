@@ -43,11 +43,6 @@ bool nas_strided_fan_fits(const nas_call *c) {
          !a->bias && s->in[0].h % 2 == 0 && s->in[0].w % 2 == 0;
 }
 
-static int64_t side_of(int64_t n) {
-  int64_t most = nas_kernels()->direct_vectors();
-  return n % most == 0 ? most : n % 2 == 0 && most > 1 ? 2 : 1;
-}
-
 static nas_status prepare(nas_call *c, nas_err *err) {
   fan *f = calloc(1, sizeof *f);
   if (!f) return nas_fail_memory(err, "a convolution");
@@ -63,8 +58,8 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->width = s->out.w;
   f->ins = s->in[0].c;
   f->outs = s->out.c;
-  f->side = side_of(nas_direct_count(f->outs));
-  f->side_dx = side_of(nas_direct_count(f->ins));
+  f->side = nas_direct_side(f->outs);
+  f->side_dx = nas_direct_side(f->ins);
   f->wide = nas_direct_pixels(f->ins);
   f->weights = TAPS * f->ins * f->outs;
   f->data = (f->wide > 1 ? 6 : TAPS) * 16 * nas_direct_count(f->ins) * f->outs;
