@@ -56,11 +56,13 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   return NAS_OK;
 }
 
-/* Values, then branches that have a z. `plus` is where the sum stands so far; NULL when it is nothing yet. */
+/* Values, then branches. Returned is where the sum stands so far: `to`, or, where branches follow, what they are added
+ * to while they are stored; NULL when it is nothing yet. A single value is such a sum as it stands. */
 static const float *add_values(const nas_call *c, int64_t first, int64_t n, float *to) {
   const float *x[NAS_LAYER_INPUTS_MAX] = {NULL}, *plus = c->plus ? (const float *)c->plus + first : NULL;
   for (int32_t i = 0; i < c->site.n_in; i++) x[i] = (const float *)c->x[i] + first;
   if (!c->site.n_in && c->n_branches) return plus;
+  if (c->site.n_in == 1 && c->factor[0] == 1 && !plus && c->n_branches) return x[0];
   nas_kernels()->weighted_sum(to, plus, x, c->factor, c->site.n_in, n);
   return to;
 }
