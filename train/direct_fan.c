@@ -189,10 +189,37 @@ static void fill_tile(const nas_call *c, const fan *f, const float *x, float *bo
     nas_kernels()->copy_rows(bordered + pixel_at(f, 0, 0, f->ins), f->row * f->ins, x, c->relu_in, f->height, n);
 }
 
+/* All rows of a kernel at once, in all rows of the tile. */
+static void forward_stacked(const nas_call *c, const fan *f, const chunk *k, int64_t tile, const float *x,
+                            const float *packed) {
+  int64_t pixels = nas_direct_pixels(f->outs), numbers = f->images * f->height * f->width * f->outs;
+  nas_direct_stack s = {.x = x + pixel_at(f, -1, -1, f->ins),
+                        .w = packed + k->at,
+                        .images = f->images,
+                        .rows = f->height,
+                        .width = f->width / pixels,
+                        .step = pixels * f->ins,
+                        .length = (2 + pixels) * f->ins,
+                        .x_image = f->image * f->ins,
+                        .x_row = f->row * f->ins,
+                        .y = (float *)c->branch[k->branch[0]]->z + tile * numbers,
+                        .ahead = tile + 1 < f->tiles ? numbers : 0};
+  nas_kernels()->direct_stacked(&s);
+}
+
+static bool stacks(const fan *f, const chunk *k) {
+  int64_t pixels = nas_direct_pixels(f->outs);
+  return k->kernel == 3 && f->outs <= 16 && nas_direct_stacks((2 + pixels) * f->ins, pixels * f->ins, k->vectors);
+}
+
 static void forward_chunk(const nas_call *c, const fan *f, const chunk *k, int64_t tile, const float *x,
                           const float *packed) {
   int64_t pixels = nas_direct_pixels(f->outs), length = (k->kernel - 1 + pixels) * f->ins, rows = f->width * f->outs;
   const nas_kernel_set *kernels = nas_kernels();
+  if (stacks(f, k)) {
+    forward_stacked(c, f, k, tile, x, packed);
+    return;
+  }
   nas_direct_window windows[KERNEL_MAX];
   nas_direct_row r = {.windows = windows,
                       .width = f->width / pixels,
@@ -292,7 +319,7 @@ static void weight_gradient(const fan *f, const chunk *k, const float *x, float 
                            .dz_row = f->row * f->outs,
                            .dz_pitch = pixels * f->outs,
                            .vectors = (int32_t)k->vectors};
-  if (pad == 1 && nas_direct_stacks(g.length, k->vectors)) {
+  if (pad == 1 && nas_direct_stacks_gradient(g.length, k->vectors)) {
     g.rows = f->height;
     g.x = x + pixel_at(f, -1, -1, f->ins);
     g.dw = total + k->at;

@@ -156,8 +156,61 @@ static void first_convolutions_equal_the_plain_kernels(void **state) {
     for (int32_t size = 2; size <= 9; size++)
       for (int32_t kernel = 1; kernel <= 3; kernel += 2)
         compare_first((nas_shape){channels[i][0], size, 2 + size * 3 % 8}, channels[i][1], kernel, size % 3 + 2);
+  for (size_t i = 0; i < 4; i++) /* low images and wide ones */
+    for (int32_t height = 1; height <= 3; height++)
+      for (int32_t width = 17; width <= 18; width++)
+        compare_first((nas_shape){channels[i][0], height, width}, channels[i][1], 3, height == 2 ? 3 : 1);
   compare_first((nas_shape){1, 28, 28}, 8, 3, 3);
   compare_first((nas_shape){3, 32, 32}, 16, 3, 3);
+}
+
+/* Small whole numbers, whose sums are exact in any order. */
+static float whole(int64_t i, int64_t by) { return (float)(i * by % 13 - 6); }
+
+/* One shape of windows whose three rows are taken together, and back: every number, and nothing behind the last. */
+static void check_stack(int64_t length, int64_t step, int64_t images, int64_t rows, int64_t width) {
+  enum { MOST = 2 * 5 * (19 * 6 + 12), OUTPUTS = 2 * 3 * 19 * 16, WEIGHTS = 3 * 12 * 16, GUARD = 99 };
+  static float x[MOST], w[WEIGHTS], y[OUTPUTS + 16], dw[WEIGHTS];
+  int64_t x_row = (width - 1) * step + length + 1, x_image = (rows + 2) * x_row, n = images * rows * width * 16;
+  for (int64_t i = 0; i < MOST; i++) x[i] = whole(i, 5);
+  for (int64_t i = 0; i < WEIGHTS; i++) w[i] = whole(i, 7), dw[i] = whole(i, 3);
+  for (int64_t i = 0; i < n + 16; i++) y[i] = GUARD;
+  nas_kernels()->direct_stacked(&(nas_direct_stack){x, w, images, rows, width, step, length, x_image, x_row, y, 0});
+  for (int64_t i = 0; i < n; i++) {
+    int64_t output = i / 16, row = output / width, at = row / rows * x_image + row % rows * x_row;
+    float sum = 0;
+    for (int64_t r = 0; r < 3; r++)
+      for (int64_t t = 0; t < length; t++)
+        sum += x[at + r * x_row + output % width * step + t] * w[(r * length + t) * 16 + i % 16];
+    if (y[i] != sum) fail_msg("length %d, output %d of %d: %g, not %g", (int)length, (int)i, (int)n, y[i], sum);
+  }
+  for (int64_t i = n; i < n + 16; i++) assert_float_equal(y[i], GUARD, 0);
+  if (!nas_direct_stacks_gradient(length, 1)) return;
+  for (int64_t i = 0; i < n; i++) y[i] = whole(i, 11);
+  nas_direct_gradient g = {.x = x, .dz = {y}, .images = images, .rows = rows, .width = width, .step = step};
+  g.length = length, g.x_image = x_image, g.x_row = x_row, g.vectors = 1, g.dw = dw;
+  g.dz_image = rows * width * 16, g.dz_row = width * 16, g.dz_pitch = 16;
+  nas_kernels()->direct_gradient_stacked(&g);
+  for (int64_t i = 0; i < 3 * length * 16; i++) {
+    int64_t tap = i / 16, from = tap / length * x_row + tap % length;
+    float sum = whole(i, 3);
+    for (int64_t o = 0; o < n / 16; o++) {
+      int64_t row = o / width, at = row / rows * x_image + row % rows * x_row + o % width * step;
+      sum += x[at + from] * y[o * 16 + i % 16];
+    }
+    if (dw[i] != sum) fail_msg("length %d, weight %d: %g, not %g", (int)length, (int)i, dw[i], sum);
+  }
+}
+
+static void stacked_windows_are_sums_of_products(void **state) {
+  (void)state;
+  static const int64_t lengths[][2] = {{3, 1}, {4, 2}, {9, 3}, {12, 6}};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    assert_true(nas_direct_stacks(lengths[i][0], lengths[i][1], 1));
+    for (int64_t images = 1; images <= 2; images++)
+      for (int64_t rows = 1; rows <= 3; rows++)
+        for (int64_t width = 1; width <= 19; width++) check_stack(lengths[i][0], lengths[i][1], images, rows, width);
+  }
 }
 
 /* Whether the plan has a fan of so many branches through our own kernels. */
@@ -245,5 +298,6 @@ static void folded_branches_take_no_memory(void **state) {
 
 NAS_SUITE(Fan, NAS_CASE(equals_the_plain_kernels_on_odd_channels), NAS_CASE(equals_the_plain_kernels_on_odd_sizes),
           NAS_CASE(rows_of_several_images_are_walked_together), NAS_CASE(halving_convolutions_equal_the_plain_kernels),
-          NAS_CASE(first_convolutions_equal_the_plain_kernels), NAS_CASE(fans_of_networks_equal_the_plain_kernels),
-          NAS_CASE(packing_is_undone_by_unpacking), NAS_CASE(folded_branches_take_no_memory))
+          NAS_CASE(first_convolutions_equal_the_plain_kernels), NAS_CASE(stacked_windows_are_sums_of_products),
+          NAS_CASE(fans_of_networks_equal_the_plain_kernels), NAS_CASE(packing_is_undone_by_unpacking),
+          NAS_CASE(folded_branches_take_no_memory))

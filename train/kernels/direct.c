@@ -154,6 +154,53 @@ void NAS_PER_ISA(direct_row)(const nas_direct_row *r) {
   }
 }
 
+/* Outputs side by side: as many as keep the multipliers busy. With few weights these stay in registers from output to
+ * output; with many each is loaded once for more of them. */
+#if defined(__AVX512F__)
+enum { STACK_FEW = 4, STACK_MANY = 8 };
+#else
+enum { STACK_FEW = 2, STACK_MANY = 2 };
+#endif
+enum { STACK_HELD = 12, STACK_LENGTH = 12 };
+
+INLINE void stack_block(const nas_direct_stack *s, const v16 *held, const float *x, float *y, int outputs, int length,
+                        int step) {
+  v16 sum[STACK_MANY];
+  UNROLL for (int p = 0; p < outputs; p++) sum[p] = (v16){0};
+  UNROLL for (int r = 0; r < 3; r++) UNROLL for (int t = 0; t < length; t++) {
+    int i = r * length + t;
+    v16 factor = 3 * length <= STACK_HELD ? held[i] : load(s->w + 16 * i);
+    UNROLL for (int p = 0; p < outputs; p++) sum[p] += x[r * s->x_row + p * step + t] * factor;
+  }
+  UNROLL for (int p = 0; p < outputs; p++) {
+    store(y + 16 * p, sum[p]);
+    FETCH(y + s->ahead + 16 * p);
+  }
+}
+
+INLINE void stack(const nas_direct_stack *s, int length, int step) {
+  v16 held[3 * STACK_LENGTH];
+  bool few = 3 * length <= STACK_HELD;
+  int outputs = few ? STACK_FEW : STACK_MANY;
+  for (int i = 0; few && i < 3 * length; i++) held[i] = load(s->w + 16 * i);
+  float *y = s->y;
+  for (int64_t image = 0; image < s->images; image++)
+    for (int64_t row = 0; row < s->rows; row++) {
+      const float *x = s->x + image * s->x_image + row * s->x_row;
+      int64_t j = 0;
+      for (; j + outputs <= s->width; j += outputs, x += outputs * step, y += 16 * outputs)
+        stack_block(s, held, x, y, outputs, length, step);
+      for (; j < s->width; j++, x += step, y += 16) stack_block(s, held, x, y, 1, length, step);
+    }
+}
+
+void NAS_PER_ISA(direct_stacked)(const nas_direct_stack *s) {
+  if (s->length == 3) stack(s, 3, 1);
+  else if (s->length == 4) stack(s, 4, 2);
+  else if (s->length == 9) stack(s, 9, 3);
+  else stack(s, 12, 6);
+}
+
 /* Numbers t .. t + count - 1 of the window, all images. Those outside the image are left out where the whole stretch
  * is. */
 INLINE void gradient_part(const nas_direct_gradient *g, int64_t t, int count, int vectors, int64_t part, bool fetch) {
@@ -215,7 +262,7 @@ void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g) {
 }
 
 #if defined(__AVX512F__)
-INLINE void stacked(const nas_direct_gradient *g, int length) {
+INLINE void gradient_stack(const nas_direct_gradient *g, int length) {
   v16 sum[3 * 9];
   UNROLL for (int i = 0; i < 3 * length; i++) sum[i] = (v16){0};
   for (int64_t image = 0; image < g->images; image++)
@@ -232,8 +279,9 @@ INLINE void stacked(const nas_direct_gradient *g, int length) {
 }
 
 void NAS_PER_ISA(direct_gradient_stacked)(const nas_direct_gradient *g) {
-  if (g->length == 4) stacked(g, 4);
-  else stacked(g, 9);
+  if (g->length == 3) gradient_stack(g, 3);
+  else if (g->length == 4) gradient_stack(g, 4);
+  else gradient_stack(g, 9);
 }
 #else
 void NAS_PER_ISA(direct_gradient_stacked)(const nas_direct_gradient *g) {

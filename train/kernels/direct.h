@@ -51,10 +51,25 @@ typedef struct nas_direct_gradient {
   int64_t ahead_n;
 } nas_direct_gradient;
 
+/* y = sum of the windows of a 3x3 kernel's three rows, taken together, in all rows of all images. x must have a border
+ * of zeros, which is multiplied like all else. */
+typedef struct nas_direct_stack {
+  const float *x, *w; /* of output 0's first window; weights are [3][length][16] */
+  int64_t images, rows, width, step, length;
+  int64_t x_image, x_row; /* numbers from one to the next */
+  float *y;               /* [images][rows][width][16] */
+  int64_t ahead;          /* what lies so many numbers behind y will be wanted soon; 0: nothing will */
+} nas_direct_stack;
+
 /* Whether windows of a 3x3 kernel are so short that those of its three rows are better taken together: of networks'
- * first convolutions, from one channel to 8 (two pixels a vector) or from three. */
-static inline bool nas_direct_stacks(int64_t length, int64_t vectors) {
-  return vectors == 1 && (length == 4 || length == 9);
+ * first convolutions, from one channel to 16 or to 8 (two pixels a vector), or from three. */
+static inline bool nas_direct_stacks(int64_t length, int64_t step, int64_t vectors) {
+  bool one = (length == 3 && step == 1) || (length == 4 && step == 2);
+  return vectors == 1 && (one || (length == 9 && step == 3) || (length == 12 && step == 6));
+}
+/* The same for the gradient by the weights, all of whose sums must fit the registers. */
+static inline bool nas_direct_stacks_gradient(int64_t length, int64_t vectors) {
+  return vectors == 1 && (length == 3 || length == 4 || length == 9);
 }
 
 #ifdef NAS_ISA
@@ -62,6 +77,7 @@ static inline bool nas_direct_stacks(int64_t length, int64_t vectors) {
 int32_t NAS_PER_ISA(direct_vectors)(void);
 int32_t NAS_PER_ISA(direct_images)(void);
 void NAS_PER_ISA(direct_row)(const nas_direct_row *r);
+void NAS_PER_ISA(direct_stacked)(const nas_direct_stack *s);
 void NAS_PER_ISA(direct_gradient)(const nas_direct_gradient *g);
 void NAS_PER_ISA(direct_gradient_stacked)(const nas_direct_gradient *g);
 #endif

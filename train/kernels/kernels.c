@@ -134,6 +134,7 @@ const nas_kernel_set NAS_PER_ISA(kernels) = {
     .direct_vectors = NAS_PER_ISA(direct_vectors),
     .direct_images = NAS_PER_ISA(direct_images),
     .direct_row = NAS_PER_ISA(direct_row),
+    .direct_stacked = NAS_PER_ISA(direct_stacked),
     .direct_gradient = NAS_PER_ISA(direct_gradient),
     .direct_gradient_stacked = NAS_PER_ISA(direct_gradient_stacked),
     .winograd_2 = &NAS_PER_ISA(winograd_2),

@@ -82,9 +82,10 @@ typedef struct nas_kernel_set {
   bool direct; /* faster here than oneDNN's convolutions */
   int32_t (*direct_vectors)(void), (*direct_images)(void);
   void (*direct_row)(const nas_direct_row *r);
+  void (*direct_stacked)(const nas_direct_stack *s); /* where nas_direct_stacks */
   void (*direct_gradient)(const nas_direct_gradient *g);
-  /* The same for the three rows of a kernel whose windows are short (nas_direct_stacks): dw[3][length][16], of windows
-   * x_row apart, without left, right and ahead, so x must have a border of zeros. */
+  /* The same for the three rows of a kernel whose windows are short (nas_direct_stacks_gradient): dw[3][length][16], of
+   * windows x_row apart, without left, right and ahead, so x must have a border of zeros. */
   void (*direct_gradient_stacked)(const nas_direct_gradient *g);
   /* Winograd's filtering of 3x3 convolutions (kernels/winograd.h), F(2x2, 3x3) and F(4x4, 3x3). */
   const nas_winograd_transforms *winograd_2, *winograd_4;
