@@ -23,9 +23,10 @@ nas_filtered nas_filtered_of(const nas_call *c) {
   const nas_branch *b = c->branch[f.of[0]];
   nas_shape in = b->site.in[0];
   if (nas_filtered_half(c, b)) f.bf16 = nas_bf16_kernels();
-  f.grid = (nas_winograd_grid){.side = side_of(b), .height = in.h, .width = in.w};
   f.ins = in.c;
   f.outs = b->site.out.c;
+  f.grid = (nas_winograd_grid){.side = side_of(b), .height = in.h, .width = in.w};
+  f.grid.narrow = !f.bf16 && nas_winograd_narrow(f.grid.side, f.ins, f.outs);
   f.vectors = f.branches * nas_direct_count(f.outs);
   f.groups = (f.vectors + SIDE - 1) / SIDE;
   int64_t side = f.grid.side, back = f.branches * f.outs, ins = nas_direct_count(f.ins);
@@ -39,10 +40,7 @@ nas_filtered nas_filtered_of(const nas_call *c) {
   return f;
 }
 
-int64_t nas_filtered_more(const nas_filtered *f, int64_t n) {
-  int64_t side = f->grid.side;
-  return f->branches ? (side - n % side) % side : 0;
-}
+int64_t nas_filtered_more(const nas_filtered *f, int64_t n) { return f->branches ? nas_winograd_more(&f->grid, n) : 0; }
 
 void nas_filtered_tile(nas_filtered *f, int64_t images, int64_t pad, int64_t row, int64_t image) {
   f->grid.images = images;

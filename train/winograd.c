@@ -11,14 +11,34 @@ static int64_t slabs_of(int64_t channels) { return nas_winograd_pairs(channels) 
 /* Patches of `side` that cover n pixels. */
 static int64_t covering(int64_t n, int64_t side) { return (n + side - 1) / side; }
 
-static int64_t multiplications(int64_t side, int64_t height, int64_t width) {
-  return nas_winograd_points(side, false) * covering(height, side) * covering(width, side);
+/* How many of those patches have three outputs. */
+static int64_t threes_of(const nas_winograd_grid *g, int64_t n) {
+  int64_t patches = covering(n, g->side), over = g->side * patches - n;
+  return g->narrow && over <= patches ? over : 0;
+}
+
+int64_t nas_winograd_more(const nas_winograd_grid *g, int64_t n) {
+  return g->side * covering(n, g->side) - threes_of(g, n) - n;
+}
+
+bool nas_winograd_narrow(int64_t side, int64_t ins, int64_t outs) {
+  return side == 4 && ins % 16 == 0 && outs % 16 == 0;
+}
+
+/* Points along n pixels. */
+static int64_t points_along(const nas_winograd_grid *g, int64_t n) {
+  return (g->side + 2) * covering(n, g->side) - threes_of(g, n);
+}
+
+static int64_t multiplications(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width) {
+  nas_winograd_grid g = {.side = side, .narrow = nas_winograd_narrow(side, ins, outs)};
+  return points_along(&g, height) * points_along(&g, width);
 }
 
 int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t width) {
   if (!(ins == 8 && outs == 8) && !(ins % 16 == 0 && outs % 16 == 0)) return 0;
   if (ins > NAS_WINOGRAD_CHANNELS || outs > NAS_WINOGRAD_CHANNELS) return 0;
-  int64_t two = multiplications(2, height, width), four = multiplications(4, height, width);
+  int64_t two = multiplications(2, ins, outs, height, width), four = multiplications(4, ins, outs, height, width);
   int64_t taps = (3 * height - 2) * (3 * width - 2), side = four < two ? 4 : 2;
   return 5 * (side == 4 ? four : two) < 4 * taps ? side : 0; /* the transforms cost something too */
 }
@@ -80,25 +100,43 @@ typedef struct run {
   int64_t rows, columns; /* output pixels that there are */
 } run;
 
-static int64_t across(const nas_winograd_grid *g) { return covering(g->width, g->side); }
-static int64_t down(const nas_winograd_grid *g) { return covering(g->height, g->side); }
-static int64_t patches_of(const nas_winograd_grid *g) { return g->images * down(g) * across(g); }
+/* Patches of one size: so many down and across in each image, from output pixel (top, left) on. */
+typedef struct part {
+  int64_t top, left, down, across, tall, wide;
+} part;
 
-/* The runs of patches first .. first + n - 1. */
-static int64_t find_runs(const nas_winograd_grid *g, int64_t first, int64_t n, run runs[BLOCK]) {
-  int64_t side = g->side, wide = across(g), high = down(g), count = 0;
-  int64_t column = first % wide, row = first / wide % high, image = first / wide / high;
+/* The parts of a grid: patches of its side, and where some have three outputs, those at the right, at the bottom and in
+ * the corner. */
+static int find_parts(const nas_winograd_grid *g, part parts[4]) {
+  int64_t low = threes_of(g, g->height), narrow = threes_of(g, g->width);
+  int64_t high = covering(g->height, g->side) - low, broad = covering(g->width, g->side) - narrow;
+  const part all[4] = {{0, 0, high, broad, g->side, g->side},
+                       {0, g->side * broad, high, narrow, g->side, 3},
+                       {g->side * high, 0, low, broad, 3, g->side},
+                       {g->side * high, g->side * broad, low, narrow, 3, 3}};
+  int n = 0;
+  for (int i = 0; i < 4; i++)
+    if (all[i].down * all[i].across > 0) parts[n++] = all[i];
+  return n;
+}
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The runs of patches first .. first + n - 1 of a part. */
+static int64_t find_runs(const nas_winograd_grid *g, const part *p, int64_t first, int64_t n, run runs[BLOCK]) {
+  int64_t column = first % p->across, row = first / p->across % p->down, image = first / p->across / p->down, count = 0;
   for (int64_t slot = 0; slot < n;) {
-    int64_t patches = wide - column < n - slot ? wide - column : n - slot;
-    runs[count++] = (run){.in = image * g->image + side * (row * g->row + column) + g->corner,
-                          .out = (image * g->height + side * row) * g->width + side * column,
+    int64_t patches = smaller(p->across - column, n - slot);
+    int64_t top = p->top + p->tall * row, left = p->left + p->wide * column;
+    runs[count++] = (run){.in = image * g->image + top * g->row + left + g->corner,
+                          .out = (image * g->height + top) * g->width + left,
                           .slot = slot,
                           .patches = patches,
-                          .rows = g->height - side * row < side ? g->height - side * row : side,
-                          .columns = g->width - side * column};
+                          .rows = smaller(g->height - top, p->tall),
+                          .columns = g->width - left};
     slot += patches;
     column = 0;
-    if (++row == high) row = 0, image++;
+    if (++row == p->down) row = 0, image++;
   }
   return count;
 }
@@ -109,14 +147,16 @@ static void *number_at(const nas_winograd_bf16 *bf16, void *values, int64_t at) 
 }
 
 /* Into v, or, with bf16, into the 16-bit numbers there. */
-static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, const float *x, int64_t channels, void *v,
-                      int64_t apart, const nas_winograd_bf16 *bf16) {
+static void transform(const nas_winograd_grid *g, const part *of, const run *runs, int64_t n, const float *x,
+                      int64_t channels, void *v, int64_t apart, const nas_winograd_bf16 *bf16) {
   for (int64_t i = 0; i < n; i++) {
     nas_winograd_run r = {.x = x + runs[i].in * channels,
                           .x_row = g->row * channels,
                           .pitch = channels,
                           .channels = channels,
                           .patches = runs[i].patches,
+                          .tall = of->tall,
+                          .wide = of->wide,
                           .v = number_at(bf16, v, 16 * runs[i].slot),
                           .apart = apart,
                           .pairs = nas_winograd_pairs(channels)};
@@ -124,8 +164,8 @@ static void transform(const nas_winograd_grid *g, const run *runs, int64_t n, co
   }
 }
 
-static void store_group(const nas_winograd_convolution *c, const nas_winograd_group *g, const run *runs, int64_t n,
-                        const float *m, int64_t apart) {
+static void store_group(const nas_winograd_convolution *c, const nas_winograd_group *g, const part *of, const run *runs,
+                        int64_t n, const float *m, int64_t apart) {
   for (int64_t i = 0; i < n; i++) {
     const run *r = &runs[i];
     int64_t at = r->out * c->outs;
@@ -135,6 +175,8 @@ static void store_group(const nas_winograd_convolution *c, const nas_winograd_gr
                             .vectors = g->vectors,
                             .pitch = c->outs,
                             .y_row = c->grid->width * c->outs,
+                            .tall = of->tall,
+                            .wide = of->wide,
                             .rows = r->rows,
                             .columns = r->columns,
                             .pairs = nas_winograd_pairs(c->outs)};
@@ -151,40 +193,52 @@ static int64_t apart_of(const nas_winograd_bf16 *bf16, int64_t slabs) {
   return bf16 ? nas_winograd_half_apart(slabs) : nas_winograd_apart(slabs);
 }
 
-void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
-  bool pairs = nas_winograd_pairs(c->outs);
-  int64_t side = c->grid->side, slabs = slabs_of(c->ins), all = patches_of(c->grid);
-  nas_winograd_product p = {.v = scratch,
-                            .v_apart = apart_of(c->bf16, c->sources * slabs),
-                            .m_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
-                            .points = nas_winograd_points(side, pairs),
-                            .channels = c->sources * c->ins,
-                            .pairs = pairs};
-  float *m = p.m = scratch + values(side, c->sources * slabs, pairs);
+static void convolve_part(const nas_winograd_convolution *c, const part *of, nas_winograd_product *p, float *scratch) {
+  int64_t slabs = slabs_of(c->ins), all = c->grid->images * of->down * of->across;
+  p->tall = of->tall;
+  p->wide = of->wide;
   for (int64_t at = 0; at < all; at += BLOCK) {
     run runs[BLOCK];
-    p.patches = all - at < BLOCK ? all - at : BLOCK;
-    int64_t n = find_runs(c->grid, at, p.patches, runs);
+    p->patches = smaller(all - at, BLOCK);
+    int64_t n = find_runs(c->grid, of, at, p->patches, runs);
     for (int64_t i = 0; i < c->sources; i++)
-      transform(c->grid, runs, n, c->x[i], c->ins, number_at(c->bf16, scratch, i * slabs * BLOCK * 16), p.v_apart,
+      transform(c->grid, of, runs, n, c->x[i], c->ins, number_at(c->bf16, scratch, i * slabs * BLOCK * 16), p->v_apart,
                 c->bf16);
     for (int64_t i = 0; i < c->n_groups; i++) {
-      p.u = c->groups[i].u;
-      p.vectors = c->groups[i].vectors;
-      (c->bf16 ? c->bf16->product : nas_kernels()->winograd_product)(&p);
-      store_group(c, &c->groups[i], runs, n, m, p.m_apart);
+      p->u = c->groups[i].u;
+      p->vectors = c->groups[i].vectors;
+      (c->bf16 ? c->bf16->product : nas_kernels()->winograd_product)(p);
+      store_group(c, &c->groups[i], of, runs, n, p->m, p->m_apart);
     }
   }
 }
 
+void nas_winograd_convolve(const nas_winograd_convolution *c, float *scratch) {
+  bool pairs = nas_winograd_pairs(c->outs);
+  int64_t side = c->grid->side, slabs = c->sources * slabs_of(c->ins);
+  nas_winograd_product p = {.v = scratch,
+                            .m = scratch + values(side, slabs, pairs),
+                            .v_apart = apart_of(c->bf16, slabs),
+                            .m_apart = nas_winograd_apart(NAS_WINOGRAD_VECTORS),
+                            .points = nas_winograd_points(side, pairs),
+                            .channels = c->sources * c->ins,
+                            .pairs = pairs};
+  part parts[4];
+  int n = find_parts(c->grid, parts);
+  for (int i = 0; i < n; i++) convolve_part(c, &parts[i], &p, scratch);
+}
+
 /* A dz A' of one vector. */
-static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, const float *dz, void *d, int64_t apart) {
+static void spread(const nas_winograd_weights *w, const part *of, const run *runs, int64_t n, const float *dz, void *d,
+                   int64_t apart) {
   for (int64_t i = 0; i < n; i++) {
     nas_winograd_run r = {.x = dz + (runs[i].in + w->grid->row + 1) * w->outs,
                           .x_row = w->grid->row * w->outs,
                           .pitch = w->outs,
                           .channels = 16,
                           .patches = runs[i].patches,
+                          .tall = of->tall,
+                          .wide = of->wide,
                           .v = number_at(w->bf16, d, 16 * runs[i].slot),
                           .apart = apart,
                           .pairs = nas_winograd_pairs(w->outs)};
@@ -192,37 +246,45 @@ static void spread(const nas_winograd_weights *w, const run *runs, int64_t n, co
   }
 }
 
+static void gradient_of_part(const nas_winograd_weights *w, const part *of, nas_winograd_gradient *g, float *v,
+                             void *d) {
+  int64_t all = w->grid->images * of->down * of->across, blocks = w->bf16 ? BLOCKS_MAX : BLOCKS;
+  g->tall = of->tall;
+  g->wide = of->wide;
+  for (int64_t at = 0; at < all; at += blocks * BLOCK) {
+    run runs[BLOCKS_MAX][BLOCK];
+    int64_t n[BLOCKS_MAX] = {0};
+    g->patches = smaller(all - at, blocks * BLOCK);
+    for (int64_t b = 0; b * BLOCK < g->patches; b++) {
+      n[b] = find_runs(w->grid, of, at + b * BLOCK, smaller(g->patches - b * BLOCK, BLOCK), runs[b]);
+      transform(w->grid, of, runs[b], n[b], w->x, w->ins, number_at(w->bf16, v, b * g->v_block), g->v_apart, w->bf16);
+    }
+    for (int64_t i = 0; i < w->n_groups; i++) {
+      g->du = w->groups[i].du;
+      g->vectors = w->groups[i].vectors;
+      for (int64_t b = 0; b * BLOCK < g->patches; b++)
+        for (int32_t k = 0; k < g->vectors; k++)
+          spread(w, of, runs[b], n[b], w->groups[i].dz[k], number_at(w->bf16, d, b * g->d_block + k * BLOCK * 16),
+                 g->d_apart);
+      (w->bf16 ? w->bf16->gradient : nas_kernels()->winograd_gradient)(g);
+    }
+  }
+}
+
 void nas_winograd_weight_gradient(const nas_winograd_weights *w, float *scratch) {
   bool pairs = nas_winograd_pairs(w->outs);
-  int64_t side = w->grid->side, slabs = slabs_of(w->ins), all = patches_of(w->grid);
-  int64_t blocks = w->bf16 ? BLOCKS_MAX : BLOCKS;
+  int64_t slabs = slabs_of(w->ins), blocks = w->bf16 ? BLOCKS_MAX : BLOCKS;
   nas_winograd_gradient g = {.v = scratch,
                              .v_apart = apart_of(w->bf16, slabs),
                              .d_apart = apart_of(w->bf16, NAS_WINOGRAD_VECTORS),
-                             .points = nas_winograd_points(side, pairs),
+                             .points = nas_winograd_points(w->grid->side, pairs),
                              .channels = w->ins,
                              .pairs = pairs};
   g.v_block = g.points * g.v_apart;
   g.d_block = g.points * g.d_apart;
   void *d = number_at(w->bf16, scratch, blocks * g.v_block);
   g.d = d;
-  for (int64_t at = 0; at < all; at += blocks * BLOCK) {
-    run runs[BLOCKS_MAX][BLOCK];
-    int64_t n[BLOCKS_MAX] = {0};
-    g.patches = all - at < blocks * BLOCK ? all - at : blocks * BLOCK;
-    for (int64_t b = 0; b * BLOCK < g.patches; b++) {
-      int64_t left = g.patches - b * BLOCK;
-      n[b] = find_runs(w->grid, at + b * BLOCK, left < BLOCK ? left : BLOCK, runs[b]);
-      transform(w->grid, runs[b], n[b], w->x, w->ins, number_at(w->bf16, scratch, b * g.v_block), g.v_apart, w->bf16);
-    }
-    for (int64_t i = 0; i < w->n_groups; i++) {
-      g.du = w->groups[i].du;
-      g.vectors = w->groups[i].vectors;
-      for (int64_t b = 0; b * BLOCK < g.patches; b++)
-        for (int32_t k = 0; k < g.vectors; k++)
-          spread(w, runs[b], n[b], w->groups[i].dz[k], number_at(w->bf16, d, b * g.d_block + k * BLOCK * 16),
-                 g.d_apart);
-      (w->bf16 ? w->bf16->gradient : nas_kernels()->winograd_gradient)(&g);
-    }
-  }
+  part parts[4];
+  int n = find_parts(w->grid, parts);
+  for (int i = 0; i < n; i++) gradient_of_part(w, &parts[i], &g, scratch, d);
 }

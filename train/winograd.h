@@ -7,10 +7,11 @@
 
 enum { NAS_WINOGRAD_SOURCES = 8, NAS_WINOGRAD_CHANNELS = 512 }; /* at most */
 
-/* A tile's images: outputs height x width, and inputs with a border of zeros of at least one pixel, and as many more at
- * the right and at the bottom as make height and width multiples of `side`. */
+/* A tile's images: outputs height x width, and inputs with a border of zeros of at least one pixel, and of
+ * nas_winograd_more pixels more at the right and at the bottom. */
 typedef struct nas_winograd_grid {
   int64_t side; /* outputs of a patch: 2 x 2 or 4 x 4 */
+  bool narrow; /* side 4: so many of the last patches down and across have three outputs that they end with the image */
   int64_t images, height, width;
   int64_t row, image, corner; /* pixels: a bordered row, a bordered image, from its start to pixel (-1, -1) */
 } nas_winograd_grid;
@@ -51,6 +52,10 @@ typedef struct nas_winograd_weights {
 /* The side of the patches with which these channels and this size have the fewest multiplications; 0 where filtering
  * cannot be done or does not pay. */
 int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t width);
+/* Whether convolutions between these channels, in f32, may have patches of three outputs beside those of `side`. */
+bool nas_winograd_narrow(int64_t side, int64_t ins, int64_t outs);
+/* Pixels by which patches reach over the end of n. */
+int64_t nas_winograd_more(const nas_winograd_grid *g, int64_t n);
 const nas_winograd_transforms *nas_winograd_transforms_of(int64_t side);
 /* Whether a vector holds two points: convolutions from 8 to 8 channels. */
 static inline bool nas_winograd_pairs(int64_t outs) { return outs == 8; }

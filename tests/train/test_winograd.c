@@ -43,12 +43,17 @@ static float *bordered(const problem *p, int64_t channels, uint32_t trial) {
   return to;
 }
 
-static problem problem_new(int64_t side, int64_t ins, int64_t outs, int64_t images, int64_t height, int64_t width,
-                           int64_t pad) {
-  problem p = {.ins = ins, .outs = outs, .images = images, .height = height, .width = width, .pad = pad};
-  int64_t row = width + 2 * pad + (side - width % side) % side;
-  int64_t image = (height + 2 * pad + (side - height % side) % side) * row;
-  p.grid = (nas_winograd_grid){side, images, height, width, row, image, (pad - 1) * (row + 1)};
+static problem problem_new(const nas_winograd_bf16 *bf16, int64_t side, int64_t ins, int64_t outs, int64_t images,
+                           int64_t height, int64_t width, int64_t pad) {
+  problem p = {.ins = ins, .outs = outs, .images = images, .height = height, .width = width, .pad = pad, .bf16 = bf16};
+  p.grid = (nas_winograd_grid){.side = side,
+                               .narrow = !bf16 && nas_winograd_narrow(side, ins, outs),
+                               .images = images,
+                               .height = height,
+                               .width = width};
+  p.grid.row = width + 2 * pad + nas_winograd_more(&p.grid, width);
+  p.grid.image = (height + 2 * pad + nas_winograd_more(&p.grid, height)) * p.grid.row;
+  p.grid.corner = (pad - 1) * (p.grid.row + 1);
   for (uint32_t i = 0; i < SOURCES; i++) {
     p.x[i] = bordered(&p, ins, 10 + i);
     p.w[i] = numbers(outs * ins * 9, 20 + i);
@@ -191,7 +196,7 @@ static void convolutions_equal_their_sums(void **state) {
       for (int64_t size = 1; size <= 10; size++) {
         bool wide = size == 10; /* more patches a row than a block has */
         int64_t height = wide ? 2 : size, width = wide ? 17 * side + 1 : 1 + size * 5 % 9;
-        problem p = problem_new(side, channels[i][0], channels[i][1], IMAGES, height, width, 1 + size % 3);
+        problem p = problem_new(NULL, side, channels[i][0], channels[i][1], IMAGES, height, width, 1 + size % 3);
         check_convolution(&p, 1, false, false, false);
         for (int64_t sources = 1; sources <= SOURCES; sources++)
           check_convolution(&p, sources, true, (sources + size) % 4 != 0, (sources + size) % 3 != 0);
@@ -203,7 +208,7 @@ static void convolutions_of_networks_equal_their_sums(void **state) {
   (void)state;
   for (size_t i = 0; i < NETWORKS; i++) {
     int64_t c = networks[i][0], size = networks[i][1];
-    problem p = problem_new(nas_winograd_side(c, c, size, size), c, c, networks[i][2], size, size, 1);
+    problem p = problem_new(NULL, nas_winograd_side(c, c, size, size), c, c, networks[i][2], size, size, 1);
     check_convolution(&p, 1, false, false, false);
     for (int64_t branches = 1; branches <= (size == 28 && c == 64 ? 1 : SOURCES); branches++)
       check_convolution(&p, branches, true, true, true);
@@ -227,8 +232,7 @@ static double gradient_at(const problem *p, const float *dz, int64_t o, int64_t 
 
 static void check_gradient(const nas_winograd_bf16 *bf16, int64_t side, int64_t ins, int64_t outs, int64_t images,
                            int64_t height, int64_t width) {
-  problem p = problem_new(side, ins, outs, images, height, width, 1);
-  p.bf16 = bf16;
+  problem p = problem_new(bf16, side, ins, outs, images, height, width, 1);
   int64_t count = nas_direct_count(outs), groups = 0, size = nas_winograd_weight_numbers(side, ins, outs, VECTORS);
   float *dz = bordered(&p, outs, 30), *du = calloc((size_t)(count * size), sizeof *du);
   float *taps = malloc((size_t)(9 * ins * VECTORS * 16) * sizeof *taps);
@@ -285,8 +289,7 @@ static void bf16_is_near_its_sums(void **state) {
                                       {64, 64, 2, 14, 14, 1}, {32, 32, 5, 12, 12, 1}, {16, 16, 7, 7, 7, 1}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     const int64_t *s = shapes[i];
-    problem p = problem_new(4, s[0], s[1], s[2], s[3], s[4], s[5]);
-    p.bf16 = bf16;
+    problem p = problem_new(bf16, 4, s[0], s[1], s[2], s[3], s[4], s[5]);
     for (int64_t sources = 1; sources <= SOURCES; sources++) check_convolution(&p, sources, true, true, sources > 1);
     check_convolution(&p, 1, false, false, false);
     p.half_y = true;
@@ -301,11 +304,11 @@ static void patches_where_they_save(void **state) {
   (void)state;
   for (size_t i = 0; i < NETWORKS; i++) {
     int64_t c = networks[i][0], size = networks[i][1];
-    assert_int_equal(nas_winograd_side(c, c, size, size), size == 6 ? 2 : 4);
+    assert_int_equal(nas_winograd_side(c, c, size, size), 4);
   }
   assert_int_equal(nas_winograd_side(16, 32, 7, 7), 4);
   assert_int_equal(nas_winograd_side(64, 64, 4, 4), 4);
-  assert_int_equal(nas_winograd_side(16, 16, 6, 6), 2);
+  assert_int_equal(nas_winograd_side(16, 16, 6, 6), 4);
   assert_int_equal(nas_winograd_side(16, 16, 2, 2), 0);
   assert_int_equal(nas_winograd_side(16, 16, 1, 1), 0);
   assert_int_equal(nas_winograd_side(16, 16, 32, 1), 0);

@@ -30,7 +30,8 @@ typedef struct nas_winograd_run {
   const float *x;       /* the first patch's top left pixel, of inputs or of gradients; */
   int64_t x_row, pitch; /* numbers from one pixel row and from one pixel to the next */
   int64_t channels, patches;
-  void *v; /* of the first slab: f32, or bf16 for nas_winograd_bf16, as all that is untyped below */
+  int64_t tall, wide; /* outputs of a patch, down and across: as the transforms', or, without pairs, 3 of F(4x4) */
+  void *v;            /* of the first slab: f32, or bf16 for nas_winograd_bf16, as all that is untyped below */
   int64_t apart;
   bool pairs;
 } nas_winograd_run;
@@ -42,6 +43,7 @@ typedef struct nas_winograd_store {
   void *y[NAS_WINOGRAD_VECTORS]; /* of each vector, the first patch's top left pixel */
   const float *plus[NAS_WINOGRAD_VECTORS], *mask[NAS_WINOGRAD_VECTORS]; /* may be NULL; not looked at with y in bf16 */
   int64_t pitch, y_row;  /* numbers from pixel to pixel and from row to row */
+  int64_t tall, wide;    /* outputs of a patch, as above; */
   int64_t rows, columns; /* pixels that there are: rows of the patches, and columns of the whole run */
   bool pairs;
 } nas_winograd_store;
@@ -51,6 +53,7 @@ typedef struct nas_winograd_product {
   const void *v, *u;
   float *m;
   int64_t v_apart, m_apart, points, patches, channels;
+  int64_t tall, wide; /* of 36 points those of patches of 3 outputs are not all looked at */
   int32_t vectors;
   bool pairs;
 } nas_winograd_product;
@@ -60,9 +63,15 @@ typedef struct nas_winograd_gradient {
   const void *v, *d; /* d: [point][vector][patch][16] */
   float *du;
   int64_t v_apart, d_apart, v_block, d_block, points, patches, channels; /* patches: of all blocks */
+  int64_t tall, wide;
   int32_t vectors;
   bool pairs;
 } nas_winograd_gradient;
+
+/* Whether patches of this size do without point i: of three outputs down or across, F(4x4) without its first points. */
+static inline bool nas_winograd_left_out(int64_t i, int64_t tall, int64_t wide) {
+  return (tall == 3 && i < 6) || (wide == 3 && i % 6 == 0);
+}
 
 /* Where the 3x3 taps of an output vector stand: tap k of its output o and input channel i at w[o out + i in + k], the
  * last one first where `turned`. */

@@ -21,10 +21,10 @@ INLINE void input_rows_pairs(const nas_winograd_run *r, int k) {
   const float *x = r->x;
   float *v = r->v, *to[2] = {v + 3 * (k ? 2 * k - 1 : 0) * r->apart, v + 3 * (k ? 2 * k : 5) * r->apart};
   v16 c[3][2];
-  input_column(c[0], x, r->x_row, k);
+  input_column(c[0], x, r->x_row, k, 4);
   for (int64_t t = 0; t < r->patches; t++, x += 32) {
-    input_column(c[1], x + 16, r->x_row, k);
-    input_column(c[2], x + 32, r->x_row, k);
+    input_column(c[1], x + 16, r->x_row, k, 4);
+    input_column(c[2], x + 32, r->x_row, k, 4);
     UNROLL for (int i = 0; i < 2; i++) {
       input_row_pairs(to[i] + 16 * t, r->apart, c[0][i], c[1][i], c[2][i]);
       c[0][i] = c[2][i];
@@ -47,8 +47,8 @@ INLINE void spread_pairs(const nas_winograd_run *r) {
     v16 a[2][2], b[2][2], c[2][4];
     UNROLL for (int i = 0; i < 2; i++) {
       UNROLL for (int j = 0; j < 4; j++) c[i][j] = load(x + 16 * i + j * r->x_row);
-      spread_pair(a[i], c[i][0], c[i][1], c[i][2], c[i][3], 1);
-      spread_pair(b[i], c[i][0], c[i][1], c[i][2], c[i][3], 2);
+      spread_pair(a[i], c[i], 1, 4);
+      spread_pair(b[i], c[i], 2, 4);
     }
     UNROLL for (int i = 0; i < 2; i++) {
       spread_row_pairs(v + 15 * i * r->apart, r->apart, c[0][3 * i], c[1][3 * i]);
@@ -67,7 +67,7 @@ INLINE void put_two(winograd_target to, int64_t at, int64_t columns, v16 value) 
 INLINE void store_patch_pairs(const nas_winograd_store *s, winograd_target to, const float *m, int64_t at, int64_t rows,
                               int64_t columns) {
   v16 c[3][4];
-  UNROLL for (int q = 0; q < 3; q++) sum_column(c[q], m + q * s->apart, 3 * s->apart);
+  UNROLL for (int q = 0; q < 3; q++) sum_column(c[q], m + q * s->apart, 3 * s->apart, 4);
   UNROLL for (int r = 0; r < 4; r++) {
     if (r >= rows) break;
     /* sums and differences of the two points of a pair take turns */
@@ -94,20 +94,38 @@ INLINE void store_pairs(const nas_winograd_store *s, winograd_target to, int64_t
 
 /* ---- both ---- */
 
+/* Calls for patches of the run's height and width, each compiled for itself. */
+#define OF_SIZE(call, r, ...)                                    \
+  if ((r)->tall == 4 && (r)->wide == 4) call(__VA_ARGS__, 4, 4); \
+  else if ((r)->tall == 4) call(__VA_ARGS__, 4, 3);              \
+  else if ((r)->wide == 4) call(__VA_ARGS__, 3, 4);              \
+  else call(__VA_ARGS__, 3, 3)
+
 static void input(const nas_winograd_run *r) {
   if (r->pairs) {
     input_rows_pairs(r, 0);
     input_rows_pairs(r, 1);
     input_rows_pairs(r, 2);
   } else {
-    input_slabs(r, r->v, false);
+    OF_SIZE(input_slabs, r, r, r->v, false);
   }
 }
 
+INLINE void spread_slabs(const nas_winograd_run *r, int tall, int wide) {
+  for (int64_t i = 0; 16 * i < r->channels; i++)
+    spread_slab(r, r->x + 16 * i, (float *)r->v + i * LINE, false, tall, wide);
+}
+
 static void spread(const nas_winograd_run *r) {
-  if (r->pairs) spread_pairs(r);
-  else
-    for (int64_t i = 0; 16 * i < r->channels; i++) spread_slab(r, r->x + 16 * i, (float *)r->v + i * LINE, false);
+  if (r->pairs) {
+    spread_pairs(r);
+  } else {
+    OF_SIZE(spread_slabs, r, r);
+  }
+}
+
+INLINE void store_of_size(const nas_winograd_store *s, winograd_target to, int64_t k) {
+  OF_SIZE(store_vector, s, s, to, k);
 }
 
 static void store_patches(const nas_winograd_store *s) {
@@ -115,7 +133,7 @@ static void store_patches(const nas_winograd_store *s) {
     if (s->pairs) {
       WINOGRAD_TARGETS(store_pairs, s, k);
     } else {
-      WINOGRAD_TARGETS(store_vector, s, k);
+      WINOGRAD_TARGETS(store_of_size, s, k);
     }
 }
 

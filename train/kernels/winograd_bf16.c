@@ -21,13 +21,13 @@ INLINE i16 broadcast_two(const uint16_t *from) {
 
 /* ---- transforms ---- */
 
-static void input(const nas_winograd_run *r) { input_slabs(r, r->v, true); }
-static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, r->v, true); }
+static void input(const nas_winograd_run *r) { input_slabs(r, r->v, true, 4, 4); }
+static void spread(const nas_winograd_run *r) { spread_slab(r, r->x, r->v, true, 4, 4); }
 
 static void store_patches(const nas_winograd_store *s) {
   for (int64_t k = 0; k < s->vectors; k++) {
     const winograd_target to = {.half = s->y[k]};
-    store_vector(s, to, k);
+    store_vector(s, to, k, 4, 4);
   }
 }
 

@@ -39,6 +39,7 @@ INLINE void product_part(const float *v, const float *u, float *m, int64_t chann
 INLINE void product_by(const nas_winograd_product *p, int vectors, bool pairs) {
   int64_t n = p->patches;
   for (int64_t i = 0; i < p->points; i++) {
+    if (nas_winograd_left_out(i, p->tall, p->wide)) continue;
     const float *v = (const float *)p->v + i * p->v_apart, *u = (const float *)p->u + i * p->channels * vectors * 16;
     float *m = p->m + i * p->m_apart;
     int64_t t = 0;
@@ -89,6 +90,7 @@ INLINE void gradient_by(const nas_winograd_gradient *g, int vectors, bool pairs)
   const int count = 4;
 #endif
   for (int64_t i = 0; i < g->points; i++) {
+    if (nas_winograd_left_out(i, g->tall, g->wide)) continue;
     const float *v = (const float *)g->v + i * g->v_apart, *d = (const float *)g->d + i * g->d_apart;
     float *du = g->du + i * g->channels * vectors * 16;
     for (int64_t k = 0; k < g->channels; k += count, du += count * vectors * 16)
