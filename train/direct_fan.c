@@ -90,12 +90,21 @@ static nas_status find_chunks(const nas_call *c, fan *f, nas_err *err) {
   return NAS_OK;
 }
 
-/* The largest divisor of the batch whose tensors fit a tile (at least one image). */
-static int64_t tile_images(const nas_call *c, int64_t most) {
+/* The largest divisor of the batch whose tensors, of at most so many numbers an image, fit `bytes` (at least one
+ * image). */
+static int64_t images_in(const nas_call *c, int64_t most, int64_t bytes) {
   int64_t images = 1, batch = c->site.batch;
-  for (int64_t d = 2; d <= batch && d * most * 4 <= TILE_BYTES; d++)
+  for (int64_t d = 2; d <= batch && d * most * 4 <= bytes; d++)
     if (batch % d == 0) images = d;
   return images;
+}
+
+/* A tile's images; larger tiles are worth it where all is filtered and blocks would be half empty. */
+static int64_t tile_images(const nas_call *c, const nas_filtered *f) {
+  int64_t in = nas_shape_size(c->site.in[0]), out = nas_shape_size(c->branch[0]->site.out), most = larger(in, out);
+  int64_t images = images_in(c, most, TILE_BYTES);
+  bool fills = f->branches < c->n_branches || images * nas_winograd_fewest(&f->grid) >= NAS_WINOGRAD_BLOCK;
+  return fills ? images : images_in(c, most, 2 * TILE_BYTES);
 }
 
 /* How many images' rows are walked at once. */
@@ -108,10 +117,11 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   fan *f = calloc(1, sizeof *f);
   if (!f) return nas_fail_memory(err, "a convolution");
   c->prepared = f;
-  nas_shape in = c->site.in[0], out = c->branch[0]->site.out;
+  nas_shape in = c->site.in[0];
   f->ins = in.c;
-  f->outs = out.c;
-  f->images = tile_images(c, larger(nas_shape_size(in), nas_shape_size(out)));
+  f->outs = c->branch[0]->site.out.c;
+  f->filtered = nas_filtered_of(c);
+  f->images = tile_images(c, &f->filtered);
   f->tiles = c->site.batch / f->images;
   f->height = in.h;
   f->width = in.w;
@@ -119,7 +129,6 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->together = images_together(f, f->outs);
   f->together_dx = images_together(f, f->ins);
   for (int32_t i = 0; i < c->n_branches; i++) f->pad = larger(f->pad, c->branch[i]->site.attrs.pad);
-  f->filtered = nas_filtered_of(c);
   f->row = in.w + 2 * f->pad + nas_filtered_more(&f->filtered, in.w);
   f->image = (in.h + 2 * f->pad + nas_filtered_more(&f->filtered, in.h)) * f->row;
   nas_filtered_tile(&f->filtered, f->images, f->pad, f->row, f->image);

@@ -25,6 +25,8 @@ bool nas_winograd_narrow(int64_t side, int64_t ins, int64_t outs) {
   return side == 4 && ins % 16 == 0 && outs % 16 == 0;
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /* Points along n pixels. */
 static int64_t points_along(const nas_winograd_grid *g, int64_t n) {
   return (g->side + 2) * covering(n, g->side) - threes_of(g, n);
@@ -120,7 +122,13 @@ static int find_parts(const nas_winograd_grid *g, part parts[4]) {
   return n;
 }
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t nas_winograd_fewest(const nas_winograd_grid *g) {
+  part parts[4];
+  int n = find_parts(g, parts);
+  int64_t fewest = INT64_MAX;
+  for (int i = 0; i < n; i++) fewest = smaller(fewest, parts[i].down * parts[i].across);
+  return fewest;
+}
 
 /* The runs of patches first .. first + n - 1 of a part. */
 static int64_t find_runs(const nas_winograd_grid *g, const part *p, int64_t first, int64_t n, run runs[BLOCK]) {

@@ -56,6 +56,8 @@ int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t wid
 bool nas_winograd_narrow(int64_t side, int64_t ins, int64_t outs);
 /* Pixels by which patches reach over the end of n. */
 int64_t nas_winograd_more(const nas_winograd_grid *g, int64_t n);
+/* How many patches of one image share a size, at least: blocks hold patches of one size. */
+int64_t nas_winograd_fewest(const nas_winograd_grid *g);
 const nas_winograd_transforms *nas_winograd_transforms_of(int64_t side);
 /* Whether a vector holds two points: convolutions from 8 to 8 channels. */
 static inline bool nas_winograd_pairs(int64_t outs) { return outs == 8; }
