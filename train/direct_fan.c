@@ -410,6 +410,14 @@ static int64_t find_next(const nas_call *c, const fan *f, int64_t tile, const fl
   return n;
 }
 
+/* A tile as one image of one row, which is all the same to convolutions of one pixel. */
+static fan flat_fan(const fan *f) {
+  fan flat = *f;
+  flat.images = flat.height = flat.together_dx = 1;
+  flat.width = f->images * f->height * f->width;
+  return flat;
+}
+
 /* dx = dplus + what came back from the other branches, where the ReLU let x through. */
 static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const float *x, float *const *dz,
                           const float *centred, const float *shift, const float *packed) {
@@ -468,8 +476,9 @@ static void backward(const nas_call *c) {
   float *packed = take(&scratch, f->data, 4), *dz[NAS_LAYER_INPUTS_MAX] = {NULL};
   float *made = take(&scratch, rows * f->ins, 4), *centred = NULL, *square = NULL, *shift = NULL;
   const float *mean = NULL;
+  int64_t folded = 0;
   for (int32_t i = 0; i < c->n_branches; i++) {
-    if (c->branch[i]->folded) mean = c->branch[i]->gram;
+    if (c->branch[i]->folded) mean = c->branch[i]->gram, folded++;
     if (c->branch[i]->folded) continue;
     dz[i] = take(&scratch, numbers * f->outs, 4);
     memset(dz[i], 0, (size_t)(numbers * f->outs) * sizeof(float));
@@ -481,6 +490,9 @@ static void backward(const nas_call *c) {
     find_square(c, f, square, shift, (float *)(void *)scratch);
   }
   const nas_filtered *filtered = &f->filtered;
+  int64_t others = c->n_branches - filtered->branches;
+  bool only_folded = folded == others;
+  const fan flat = flat_fan(f);
   float *by_weights = take(&scratch, filtered->weights, 4), *data = take(&scratch, filtered->data, 4);
   float *taps = take(&scratch, filtered->taps, 4), *room = take(&scratch, filtered->scratch, 4);
   memset(bordered, 0, (size_t)(numbers * f->ins) * sizeof *bordered);
@@ -499,7 +511,7 @@ static void backward(const nas_call *c) {
     if (centred) nas_kernels()->center(centred, x, c->relu_in, mean, rows, f->ins);
     if (!c->dx[0]) continue;
     if (filtered->branches) nas_filtered_data(filtered, c, tile, x, dz, data, room);
-    if (filtered->branches < c->n_branches) data_gradient(c, f, tile, x, dz, centred, shift, packed);
+    if (others) data_gradient(c, only_folded ? &flat : f, tile, x, dz, centred, shift, packed);
   }
   unpack_gradients(c, f, total);
   if (filtered->branches) nas_filtered_unpack(filtered, c, by_weights, taps);

@@ -223,8 +223,21 @@ void NAS_PER_ISA(norm_gradient_rows)(float *dx, int64_t dx_image, int64_t dx_row
     }
 }
 
+/* The mean stays in registers. */
+INLINE int64_t center_of_64(float *y, const float *x, bool positive, const float *mean, int64_t n) {
+  v16 m[4] = {load(mean), load(mean + 16), load(mean + 32), load(mean + 48)};
+  int64_t i = 0;
+  for (; i + PERIOD <= n; i += PERIOD)
+    for (int k = 0; k < 4; k++) {
+      v16 v = load(x + i + 16 * k);
+      store(y + i + 16 * k, (positive ? select_positive(v, v) : v) - m[k]);
+    }
+  return i;
+}
+
 INLINE void center_by(float *y, const float *x, bool positive, const float *mean, int64_t n, int64_t period) {
-  for (int64_t i = 0; i < n; i += period) {
+  int64_t i = period == PERIOD ? center_of_64(y, x, positive, mean, n) : 0;
+  for (; i < n; i += period) {
     int64_t k = 0, part = n - i < period ? n - i : period;
     for (; k + 16 <= part; k += 16) {
       v16 v = load(x + i + k);
