@@ -9,19 +9,19 @@
 /* Bytes of a piece of x and y together, which share the L1 cache with as much of the weights; and pixels of a piece at
  * least, so that fetching the weights and storing their gradient counts for little where there are many channels. A
  * piece is a multiple of that: of the pixels that kernels take at once, up to four a vector. */
-enum { PIECE_BYTES = 24 * 1024, PIECE_PIXELS = 64 };
+enum { PIECE_BYTES = 24 * 1024, PIECE_PIXELS = 128 };
 
 typedef struct point {
   int64_t pixels, piece, ins, outs;
   int64_t side, side_dx; /* vectors of y and of x side by side */
   int64_t weights, data; /* packed numbers */
+  bool small;            /* for kernels/point.h */
 } point;
 
-/* y = plus + (mask > 0 ? x times weights : 0) for so many pixels; plus and mask may be NULL. */
 typedef struct product {
-  int64_t pixels, ins, outs, side;
-  const float *x, *packed, *plus, *mask;
-  float *y;
+  nas_point of;
+  int64_t ins, outs, side;
+  bool small;
 } product;
 
 static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -69,6 +69,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   p->side_dx = nas_direct_side(p->ins);
   p->weights = packed_numbers(p, false);
   p->data = c->wants_dx[0] ? packed_numbers(p, true) : 0;
+  p->small = p->ins == 8 && p->outs == 16 && p->pixels % 16 == 0;
   int64_t positive = c->relu_in ? align64(4 * p->piece * p->ins) : 0;
   c->forward_scratch = align64(4 * p->weights) + positive;
   if (c->site.mode == NAS_TRAIN) c->backward_scratch = c->forward_scratch + align64(4 * p->data);
@@ -83,25 +84,33 @@ static void release(nas_call *c) {
 static void pack(const point *p, const float *plain, bool turned, float *packed) {
   nas_direct_shape s = shape_of(p, turned);
   int64_t side = turned ? p->side_dx : p->side, numbers = nas_direct_packed(&s);
+  if (p->small && turned) {
+    for (int64_t i = 0; i < 16 * 16; i++) packed[i] = plain[i / 16 * 8 + i % 8];
+    return;
+  }
   for (int64_t v = 0; v < nas_direct_count(s.outs); v++)
     nas_direct_pack(packed + v / side * side * numbers, plain, &s, v, v % side, side, NULL);
 }
 
 static void multiply(const product *m) {
+  if (m->small) {
+    (m->ins == 8 ? nas_kernels()->point_8_16 : nas_kernels()->point_16_8)(&m->of);
+    return;
+  }
   int64_t across = nas_direct_pixels(m->outs), length = across * m->ins;
-  nas_direct_window window = {.x = m->x, .w = m->packed, .length = length};
+  nas_direct_window window = {.x = m->of.x, .w = m->of.w, .length = length};
   nas_direct_row r = {.windows = &window,
                       .n_windows = 1,
-                      .width = m->pixels / across,
+                      .width = m->of.pixels / across,
                       .step = length,
                       .images = 1,
                       .vectors = (int32_t)m->side};
   for (int64_t v = 0; v < nas_direct_count(m->outs); v += m->side, window.w += length * 16 * m->side) {
     for (int64_t k = 0; k < m->side; k++) {
       int64_t at = 16 * (v + k);
-      r.y[k] = m->y + at;
-      r.plus[k] = m->plus ? m->plus + at : NULL;
-      r.mask[k] = m->mask ? m->mask + at : NULL;
+      r.y[k] = m->of.y + at;
+      r.plus[k] = m->of.plus ? m->of.plus + at : NULL;
+      r.mask[k] = m->of.mask ? m->of.mask + at : NULL;
       r.pitch[k] = across * m->outs;
     }
     nas_kernels()->direct_row(&r);
@@ -124,14 +133,15 @@ static void forward(const nas_call *c) {
   pack(p, c->param[NAS_EDGE_WEIGHT], false, packed);
   for (int64_t first = 0; first < p->pixels; first += p->piece) {
     int64_t pixels = least(p->piece, p->pixels - first), at = first * p->outs;
-    multiply(&(product){.pixels = pixels,
+    multiply(&(product){.of = {.pixels = pixels,
+                               .x = seen_piece(c, p, first, pixels, positive),
+                               .w = packed,
+                               .plus = plus ? plus + at : NULL,
+                               .y = (float *)c->y + at},
                         .ins = p->ins,
                         .outs = p->outs,
                         .side = p->side,
-                        .x = seen_piece(c, p, first, pixels, positive),
-                        .packed = packed,
-                        .plus = plus ? plus + at : NULL,
-                        .y = (float *)c->y + at});
+                        .small = p->small});
   }
 }
 
@@ -166,15 +176,16 @@ static void backward(const nas_call *c) {
     const float *x = seen_piece(c, p, first, pixels, positive), *dy = (const float *)c->dy + first * p->outs;
     weight_gradient(p, pixels, x, dy, total);
     if (!dx) continue;
-    multiply(&(product){.pixels = pixels,
+    multiply(&(product){.of = {.pixels = pixels,
+                               .x = dy,
+                               .w = packed,
+                               .plus = dplus ? dplus + at : NULL,
+                               .mask = c->relu_in ? x : NULL,
+                               .y = dx + at},
                         .ins = p->outs,
                         .outs = p->ins,
                         .side = p->side_dx,
-                        .x = dy,
-                        .packed = packed,
-                        .plus = dplus ? dplus + at : NULL,
-                        .mask = c->relu_in ? x : NULL,
-                        .y = dx + at});
+                        .small = p->small});
   }
   for (int64_t v = 0; v < nas_direct_count(p->outs); v++)
     nas_direct_unpack(c->grad[NAS_EDGE_WEIGHT], total + v / p->side * p->side * nas_direct_packed(&s), &s, v,

@@ -92,6 +92,7 @@ static void equals_the_plain_kernels(void **state) {
 static void equals_the_plain_kernels_over_several_pieces(void **state) {
   (void)state;
   check_modes((nas_shape){8, 13, 21}, 16, 4);
+  check_modes((nas_shape){8, 12, 14}, 16, 4);
   check_modes((nas_shape){16, 15, 11}, 16, 3);
   check_modes((nas_shape){160, 9, 5}, 96, 3);
 }

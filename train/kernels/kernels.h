@@ -12,6 +12,7 @@
 #include "train/kernels/direct.h"
 #include "train/kernels/neuron_kernels.h"
 #include "train/kernels/numbers.h"
+#include "train/kernels/point.h"
 #include "train/kernels/winograd.h"
 
 /* Geometry of pooling. */
@@ -87,6 +88,9 @@ typedef struct nas_kernel_set {
   /* The same for the three rows of a kernel whose windows are short (nas_direct_stacks_gradient): dw[3][length][16], of
    * windows x_row apart, without left, right and ahead, so x must have a border of zeros. */
   void (*direct_gradient_stacked)(const nas_direct_gradient *g);
+  /* 1x1 convolutions from 8 to 16 channels, w[8][16], and from 16 to 8, w[16][8 and the same 8]. */
+  void (*point_8_16)(const nas_point *p);
+  void (*point_16_8)(const nas_point *p);
   /* Winograd's filtering of 3x3 convolutions (kernels/winograd.h), F(2x2, 3x3) and F(4x4, 3x3). */
   const nas_winograd_transforms *winograd_2, *winograd_4;
   void (*winograd_product)(const nas_winograd_product *p);
