@@ -225,6 +225,24 @@ static void fast_and_reference_agree_on_odd_sizes(void **state) {
           }
 }
 
+/* Average pools of channels that fill vectors: all sorts of edges, and windows that neither overlap nor leave the
+ * image.
+ */
+static void pools_of_whole_vectors_agree_with_the_reference(void **state) {
+  (void)state;
+  static const int32_t channels[] = {8, 16, 24, 40}, widths[] = {1, 2, 3, 4, 5, 6, 9, 13};
+  const nas_op *pool = nas_op_find("avg_pool");
+  for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+      for (int32_t height = 1; height <= 4; height++) {
+        nas_attrs around = {.kernel_h = 3, .kernel_w = 3, .stride = 1, .pad = 1};
+        trial t = {{channels[c], height, widths[w]}, around, height % 3 + 1};
+        compare(pool, &t, NAS_TRAIN);
+        trial tiles = {{channels[c], 2 * height, 2 * widths[w]}, {.kernel_h = 2, .kernel_w = 2, .stride = 2}, 2};
+        compare(pool, &tiles, NAS_TRAIN);
+      }
+}
+
 /* More rows, inputs and neurons than the fast kernels of neurons look at together. */
 static void fast_and_reference_agree_on_many_rows(void **state) {
   (void)state;
@@ -417,6 +435,7 @@ static void batch_norm_keeps_its_variance_far_from_zero(void **state) {
 
 NAS_SUITE(Ops, NAS_CASE(have_the_gradients_of_finite_differences), NAS_CASE(fast_and_reference_agree_on_odd_channels),
           NAS_CASE(fast_and_reference_agree_on_odd_sizes), NAS_CASE(fast_and_reference_agree_on_many_rows),
+          NAS_CASE(pools_of_whole_vectors_agree_with_the_reference),
           NAS_CASE(fused_edges_and_reference_agree_on_odd_shapes), NAS_CASE(bounds_are_those_of_the_docs),
           NAS_CASE(refuse_shapes_that_do_not_fit), NAS_CASE(dropout_drops_the_share_it_says),
           NAS_CASE(dropout_has_the_mask_of_its_definition), NAS_CASE(batch_norm_keeps_its_variance_far_from_zero))

@@ -5,6 +5,18 @@
 
 #include <string.h>
 
+#define UNROLL _Pragma("GCC unroll 8")
+/* Vectors of sixteen that live through a loop want a CPU that has them: compilers keep those they must cut in memory.
+ */
+#if defined(__AVX512F__)
+enum { WIDE = true };
+#else
+enum { WIDE = false };
+#endif
+enum { SWEEP = 4 }; /* vectors that are swept together: three times as many stay in registers */
+/* Numbers of an image that the first-level cache holds beside its output, more or less. */
+enum { SWEPT_IMAGE = 12 * 1024 };
+
 /* One side of the windows: outputs first..last-1 look at input i, or inputs first..last-1 are looked at by output o. */
 typedef struct span {
   int64_t first, last;
@@ -111,7 +123,17 @@ INLINE void tile_row(float *y, const float *plus, const float *x, int64_t outs, 
 /* One row of inputs: each gets its window's share. */
 INLINE void tile_gradient_row(float *dx, const float *plus, const float *dy, int64_t outs, int64_t kernel, float factor,
                               int64_t channels) {
-  for (int64_t v = 0; v < outs; v++, dy += channels)
+  int64_t v = 0;
+  if (WIDE && kernel == 2 && channels == 8) /* whole vectors of two pixels: half the stores */
+    for (; v + 2 <= outs; v += 2, dy += 16, dx += 32) {
+      v16 both = factor * load(dy);
+      v16 a = __builtin_shufflevector(both, both, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+      v16 b = __builtin_shufflevector(both, both, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+      store(dx, plus ? load(plus) + a : a);
+      store(dx + 16, plus ? load(plus + 16) + b : b);
+      if (plus) plus += 32;
+    }
+  for (; v < outs; v++, dy += channels)
     for (int64_t j = 0; j < kernel; j++, dx += channels) {
       int64_t k = 0;
       for (; k + 8 <= channels; k += 8) {
@@ -149,7 +171,109 @@ static void column_shares(const nas_pool *p, float *weight) {
   }
 }
 
+/* ---- windows of 3x3 around every pixel ---- */
+
+/* How the numbers of a row are added along it: left x of the pixel before, middle x of this one and right x of the
+ * next. `before` and `after`: whether there are such. Forward these are the shares of this pixel's own window, backward
+ * those of the windows that look at it. */
+typedef struct column {
+  float left, middle, right;
+  bool before, after;
+} column;
+
+/* Of row r of a column's windows: one over the rows that it has. */
+static float row_share(const nas_pool *p, int64_t r) { return share(r, 3, 1, 1, p->in_h); }
+
+INLINE v16 load_lanes(const float *p, int lanes) {
+  if (lanes == 16) return load(p);
+  return __builtin_shufflevector(load8(p), (v8){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+INLINE void store_lanes(float *p, v16 v, int lanes) {
+  if (lanes == 16) store(p, v);
+  else store8(p, __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* y = plus + the windows' means, or with `back` the other way round, of `vectors` times `lanes` numbers of every row,
+ * from `at` on. The sums along the last two rows stay in registers, so that each number is loaded for its own row
+ * alone. */
+INLINE void sweep(const nas_pool *p, bool back, float *y, const float *plus, const float *x, int64_t at, int lanes,
+                  int vectors, column c) {
+  int64_t row = p->in_w * p->channels, step = p->channels;
+  v16 first[SWEEP] = {{0}}, second[SWEEP] = {{0}};
+  x += at, y += at;
+  if (plus) plus += at;
+  for (int64_t r = 0; r <= p->in_h; r++, x += row) {
+    v16 third[SWEEP] = {{0}};
+    if (r < p->in_h) {
+      float by = back ? row_share(p, r) : 1;
+      UNROLL for (int k = 0; k < vectors; k++) {
+        const float *from = x + lanes * k;
+        third[k] = (by * c.middle) * load_lanes(from, lanes);
+        if (c.before) third[k] += (by * c.left) * load_lanes(from - step, lanes);
+        if (c.after) third[k] += (by * c.right) * load_lanes(from + step, lanes);
+      }
+    }
+    if (r > 0) {
+      float by = back ? 1 : row_share(p, r - 1);
+      UNROLL for (int k = 0; k < vectors; k++) {
+        v16 sum = by * (first[k] + second[k] + third[k]);
+        store_lanes(y + lanes * k, plus ? load_lanes(plus + lanes * k, lanes) + sum : sum, lanes);
+      }
+      y += row;
+      if (plus) plus += row;
+    }
+    UNROLL for (int k = 0; k < vectors; k++) first[k] = second[k], second[k] = third[k];
+  }
+}
+
+/* n numbers of every row, all of whose windows are alike. */
+INLINE void sweep_over(const nas_pool *p, bool back, float *y, const float *plus, const float *x, int64_t at, int64_t n,
+                       column c) {
+  int64_t end = at + n;
+  for (; at + 16 * SWEEP <= end; at += 16 * SWEEP) sweep(p, back, y, plus, x, at, 16, SWEEP, c);
+  for (; at + 16 <= end; at += 16) sweep(p, back, y, plus, x, at, 16, 1, c);
+  if (at < end) sweep(p, back, y, plus, x, at, 8, 1, c);
+}
+
+/* What pixel v of a row has to do with its neighbours. */
+static column column_of(const nas_pool *p, bool back, int64_t v) {
+  column c = {.before = v > 0, .after = v + 1 < p->in_w, .middle = share(v, 3, 1, 1, p->in_w)};
+  if (c.before) c.left = share(back ? v - 1 : v, 3, 1, 1, p->in_w);
+  if (c.after) c.right = share(back ? v + 1 : v, 3, 1, 1, p->in_w);
+  return c;
+}
+
+/* Two columns at either side are at the edge or see one that is. */
+INLINE void pool_image(const nas_pool *p, bool back, float *y, const float *plus, const float *x) {
+  int64_t channels = p->channels, inner = p->in_w > 4 ? p->in_w - 4 : 0;
+  const column same = {1 / 3.0F, 1 / 3.0F, 1 / 3.0F, true, true};
+  for (int64_t v = 0; v < p->in_w; v++) {
+    if (v == 2) {
+      sweep_over(p, back, y, plus, x, v * channels, inner * channels, same);
+      v += inner;
+    }
+    sweep_over(p, back, y, plus, x, v * channels, channels, column_of(p, back, v));
+  }
+}
+
+INLINE void pool_around(const nas_pool *p, bool back, float *y, const float *plus, const float *x) {
+  int64_t image = p->in_h * p->in_w * p->channels;
+  for (int64_t n = 0; n < p->images; n++, x += image, y += image, plus = plus ? plus + image : NULL)
+    if (plus) pool_image(p, back, y, plus, x);
+    else pool_image(p, back, y, NULL, x);
+}
+
+/* Forward, images that leave the cache between one column and the next are better added row by row. */
+static bool is_around(const nas_pool *p, bool back) {
+  if (!back && p->in_h * p->in_w * p->channels > SWEPT_IMAGE) return false;
+  return WIDE && p->channels % 8 == 0 && p->kernel_h == 3 && p->kernel_w == 3 && p->stride == 1 && p->pad == 1;
+}
+
 void NAS_PER_ISA(avg_pool)(const nas_pool *p, float *y, const float *plus, const float *x, float *scratch) {
+  if (is_around(p, false)) {
+    pool_around(p, false, y, plus, x);
+    return;
+  }
   if (is_tiling(p)) {
     pool_tiles(p, y, plus, x);
     return;
@@ -173,6 +297,10 @@ void NAS_PER_ISA(avg_pool)(const nas_pool *p, float *y, const float *plus, const
 }
 
 void NAS_PER_ISA(avg_pool_gradient)(const nas_pool *p, float *dx, const float *plus, const float *dy, float *scratch) {
+  if (is_around(p, true)) {
+    pool_around(p, true, dx, plus, dy);
+    return;
+  }
   if (is_tiling(p)) {
     pool_tiles_gradient(p, dx, plus, dy);
     return;
