@@ -11,6 +11,10 @@
  * piece is a multiple of that: of the pixels that kernels take at once, up to four a vector. */
 enum { PIECE_BYTES = 24 * 1024, PIECE_PIXELS = 128 };
 
+/* More weights than this, and packing them and adding up their gradient piece by piece costs more than oneDNN's blocks
+ * (256 to 512 channels at 4x4: 1.1 of the time). */
+enum { WEIGHTS_MAX = 64 * 1024 };
+
 typedef struct point {
   int64_t pixels, piece, ins, outs;
   int64_t side, side_dx; /* vectors of y and of x side by side */
@@ -43,7 +47,8 @@ bool nas_point_conv_fits(const nas_call *c) {
   const nas_attrs *a = &c->site.attrs;
   int64_t pixels = nas_site_rows(&c->site, 0), ins = c->site.in[0].c;
   return !c->norm_out && a->kernel_h == 1 && a->kernel_w == 1 && a->stride == 1 && a->pad == 0 && a->groups <= 1 &&
-         !a->bias && divides(c->site.out.c, pixels) && (!c->wants_dx[0] || divides(ins, pixels));
+         !a->bias && ins * c->site.out.c <= WEIGHTS_MAX && divides(c->site.out.c, pixels) &&
+         (!c->wants_dx[0] || divides(ins, pixels));
 }
 
 static nas_direct_shape shape_of(const point *p, bool turned) {
