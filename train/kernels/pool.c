@@ -288,6 +288,7 @@ void NAS_PER_ISA(avg_pool)(const nas_pool *p, float *y, const float *plus, const
       float factor = 1 / (float)(rows.last - rows.first);
       add_rows(row + border, x + rows.first * in_row, rows.last - rows.first, in_row, NULL, in_row);
       if (p->stride == 1 && plus && p->kernel_w == 3) add_shifted(y, plus, row, 3, c, factor, weight, out_row);
+      else if (p->stride == 1 && p->kernel_w == 3) add_shifted(y, NULL, row, 3, c, factor, weight, out_row);
       else if (p->stride == 1) add_shifted(y, plus, row, p->kernel_w, c, factor, weight, out_row);
       else
         for (int64_t v = 0; v < p->out_w; v++)
