@@ -42,9 +42,6 @@ bool nas_direct_fan_fits(const nas_call *c) {
   return c->n_branches > 0;
 }
 
-/* How many of n vectors run side by side. */
-static int64_t side_of(int64_t n, int64_t most) { return n % most == 0 ? most : n % 2 == 0 && most > 1 ? 2 : 1; }
-
 /* The largest divisor of the batch whose tensors, of at most so many numbers an image, fit `bytes` (at least one
  * image). */
 static int64_t images_in(const nas_call *c, int64_t most, int64_t bytes) {
@@ -89,7 +86,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   nas_filtered_tile(&f->filtered, f->t.images, f->t.pad, f->t.row, f->t.image);
   NAS_TRY(nas_windowed_new(c, f->t.outs, &f->windowed, err));
   int64_t vectors = nas_direct_count(f->t.ins);
-  f->side = side_of(vectors, nas_kernels()->direct_vectors());
+  f->side = nas_direct_side(f->t.ins);
   for (int32_t i = 0; i < c->n_branches; i++) {
     nas_direct_shape s = nas_window_shape(c->branch[i], true);
     if (c->wants_dx[0] && !nas_filtered_branch(c->branch[i])) f->data += vectors * nas_direct_packed(&s);

@@ -21,12 +21,6 @@ static int64_t packed_of(int64_t channels) {
   return nas_direct_count(channels) * nas_direct_packed(&s);
 }
 
-/* How many vectors run side by side. */
-static int64_t side_of(int64_t channels) {
-  int64_t n = nas_direct_count(channels), most = nas_kernels()->direct_vectors();
-  return n % most == 0 ? most : n % 2 == 0 && most > 1 ? 2 : 1;
-}
-
 bool nas_folds(const nas_branch *b) {
   const nas_attrs *a = &b->site.attrs;
   nas_shape in = b->site.in[0];
@@ -39,7 +33,7 @@ bool nas_folds(const nas_branch *b) {
  * `more`, unless NULL, are wanted next. */
 static void add_products(float *products, const float *x, const float *y, int64_t rows, int64_t channels,
                          const float *ahead, const float *more) {
-  int64_t pixels = nas_direct_pixels(channels), side = side_of(channels), wide = pixels * channels;
+  int64_t pixels = nas_direct_pixels(channels), side = nas_direct_side(channels), wide = pixels * channels;
   nas_direct_gradient g = {.x = x,
                            .images = 1,
                            .rows = 1,
@@ -61,7 +55,7 @@ static void add_products(float *products, const float *x, const float *y, int64_
 /* [channel of y][channel of x] */
 static void unpack_products(float *plain, const float *products, int64_t channels) {
   nas_direct_shape s = shape_of(channels);
-  int64_t side = side_of(channels);
+  int64_t side = nas_direct_side(channels);
   for (int64_t v = 0; v < nas_direct_count(channels); v++)
     nas_direct_unpack(plain, products + v / side * side * nas_direct_packed(&s), &s, v, v % side, side);
 }
@@ -165,7 +159,7 @@ int64_t nas_folded_forward_scratch(const nas_call *c, int64_t block) {
 
 void nas_folded_begin(const nas_call *c, void *scratch) {
   char *at = scratch;
-  int64_t channels = channels_of(c), side = side_of(channels);
+  int64_t channels = channels_of(c), side = nas_direct_side(channels);
   float *shift = take(&at, channels + 16, 4);
   nas_direct_shape s = shape_of(channels);
   memset(shift, 0, (size_t)(channels + 16) * sizeof *shift);
@@ -184,7 +178,7 @@ void nas_folded_begin(const nas_call *c, void *scratch) {
 void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, const float *plus, int64_t block,
                     void *scratch) {
   char *at = scratch;
-  int64_t channels = channels_of(c), side = side_of(channels), wide = nas_direct_pixels(channels) * channels;
+  int64_t channels = channels_of(c), side = nas_direct_side(channels), wide = nas_direct_pixels(channels) * channels;
   float *shift = take(&at, channels + 16, 4), *packed = (float *)(void *)at;
   int64_t each = align64(4 * packed_of(channels)) / 4;
   at += count_folded(c) * 4 * each;
