@@ -246,7 +246,7 @@ static column column_of(const nas_pool *p, bool back, int64_t v) {
 /* Two columns at either side are at the edge or see one that is. */
 INLINE void pool_image(const nas_pool *p, bool back, float *y, const float *plus, const float *x) {
   int64_t channels = p->channels, inner = p->in_w > 4 ? p->in_w - 4 : 0;
-  const column same = {1 / 3.0F, 1 / 3.0F, 1 / 3.0F, true, true};
+  const column same = {1 / 3.0f, 1 / 3.0f, 1 / 3.0f, true, true};
   for (int64_t v = 0; v < p->in_w; v++) {
     if (v == 2) {
       sweep_over(p, back, y, plus, x, v * channels, inner * channels, same);
