@@ -6,6 +6,7 @@
 #include "train/dnnl_conv.h"
 #include "train/kernels/kernels.h"
 #include "train/norm.h"
+#include "train/scratch.h"
 
 /* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. */
 enum { TILE_BYTES = 64 * 1024 };
@@ -17,8 +18,6 @@ typedef struct tiling {
   int64_t in, out, rows; /* numbers of one tile's input and output, and its output pixels */
 } tiling;
 
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 /* The largest divisor of the batch whose tensors fit a tile (at least one image). */
 static int32_t tile_images(const nas_site *s) {
   int64_t in = nas_shape_size(s->in[0]), out = nas_shape_size(s->out), most = in > out ? in : out;
@@ -28,7 +27,9 @@ static int32_t tile_images(const nas_site *s) {
   return images;
 }
 
-static int64_t per_channel(const nas_site *s, int count) { return align64(count * s->out.c * (int64_t)sizeof(float)); }
+static int64_t per_channel(const nas_site *s, int count) {
+  return nas_align64(count * s->out.c * (int64_t)sizeof(float));
+}
 
 static nas_status prepare(nas_call *c, nas_err *err) {
   const nas_site *s = &c->site;
@@ -43,10 +44,10 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   t->rows = t->images * nas_shape_pixels(s->out);
   NAS_TRY(nas_conv_new(s, &(nas_conv_options){t->images, train, c->wants_dx[0], false}, &t->conv, err));
   t->sizes = nas_conv_size(t->conv);
-  int64_t in = align64(4 * t->in), out = align64(4 * t->out), pad = align64(t->sizes.scratch);
-  c->forward_scratch = pad + align64(t->sizes.forward) + in + out + 2 * per_channel(s, 1);
+  int64_t in = nas_align64(4 * t->in), out = nas_align64(4 * t->out), pad = nas_align64(t->sizes.scratch);
+  c->forward_scratch = pad + nas_align64(t->sizes.forward) + in + out + 2 * per_channel(s, 1);
   if (train)
-    c->backward_scratch = pad + align64(t->sizes.data) + 2 * align64(t->sizes.gradient) + 2 * in +
+    c->backward_scratch = pad + nas_align64(t->sizes.data) + 2 * nas_align64(t->sizes.gradient) + 2 * in +
                           3 * per_channel(s, 1) + 2 * per_channel(s, 2);
   return NAS_OK;
 }
@@ -56,13 +57,6 @@ static void release(nas_call *c) {
   if (t) nas_conv_free(t->conv);
   free(t);
   c->prepared = NULL;
-}
-
-/* Hands out aligned parts of the scratch. */
-static void *take(char **scratch, int64_t bytes) {
-  void *part = *scratch;
-  *scratch += align64(bytes);
-  return part;
 }
 
 static nas_norm norm_of(const nas_call *c) {
@@ -81,9 +75,9 @@ static void forward(const nas_call *c) {
   const tiling *t = c->prepared;
   const nas_site *s = &c->site;
   char *scratch = c->scratch;
-  void *pad = take(&scratch, t->sizes.scratch), *weight = take(&scratch, t->sizes.forward);
-  float *room = take(&scratch, 4 * t->in), *held = take(&scratch, 4 * t->out);
-  float *scale = take(&scratch, per_channel(s, 1)), *shift = take(&scratch, per_channel(s, 1));
+  void *pad = nas_take(&scratch, t->sizes.scratch, 1), *weight = nas_take(&scratch, t->sizes.forward, 1);
+  float *room = nas_take(&scratch, t->in, 4), *held = nas_take(&scratch, t->out, 4);
+  float *scale = nas_take(&scratch, per_channel(s, 1), 1), *shift = nas_take(&scratch, per_channel(s, 1), 1);
   const float *bias = s->attrs.bias ? c->param[NAS_EDGE_BIAS] : NULL, *plus = c->plus;
   float *y = c->y;
   nas_norm norm = norm_of(c);
@@ -117,12 +111,12 @@ static void backward(const nas_call *c) {
   const nas_kernel_set *k = nas_kernels();
   int64_t weights = t->sizes.gradient / 4;
   char *scratch = c->scratch;
-  void *pad = take(&scratch, t->sizes.scratch), *weight = take(&scratch, t->sizes.data);
-  float *total = take(&scratch, t->sizes.gradient), *part = take(&scratch, t->sizes.gradient);
-  float *room = take(&scratch, 4 * t->in), *back = take(&scratch, 4 * t->in);
-  float *zeros = take(&scratch, per_channel(s, 1)), *sum = take(&scratch, per_channel(s, 1));
-  float *dot = take(&scratch, per_channel(s, 1));
-  nas_moments *all = take(&scratch, per_channel(s, 2));
+  void *pad = nas_take(&scratch, t->sizes.scratch, 1), *weight = nas_take(&scratch, t->sizes.data, 1);
+  float *total = nas_take(&scratch, t->sizes.gradient, 1), *part = nas_take(&scratch, t->sizes.gradient, 1);
+  float *room = nas_take(&scratch, t->in, 4), *back = nas_take(&scratch, t->in, 4);
+  float *zeros = nas_take(&scratch, per_channel(s, 1), 1), *sum = nas_take(&scratch, per_channel(s, 1), 1);
+  float *dot = nas_take(&scratch, per_channel(s, 1), 1);
+  nas_moments *all = nas_take(&scratch, per_channel(s, 2), 1);
   const float *dy = c->dy, *dplus = c->dplus[0], *x = c->x[0];
   float *dx = c->dx[0];
   memset(zeros, 0, (size_t)s->out.c * sizeof *zeros);

@@ -5,6 +5,7 @@
 
 #include "train/dnnl_conv.h"
 #include "train/kernels/kernels.h"
+#include "train/scratch.h"
 #include "train/weighted_sum.h"
 
 /* Bytes of one intermediate tensor of a tile: some seven of them share the L2 cache in the backward pass. And how many
@@ -27,15 +28,7 @@ typedef struct fan {
   group groups[NAS_LAYER_INPUTS_MAX];
 } fan;
 
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* Hands out aligned parts of the scratch. */
-static void *take(char **scratch, int64_t bytes) {
-  void *part = *scratch;
-  *scratch += align64(bytes);
-  return part;
-}
 
 static bool joins(const nas_branch *a, const nas_branch *b) {
   const nas_attrs *x = &a->site.attrs, *y = &b->site.attrs;
@@ -78,9 +71,9 @@ static nas_status prepare_group(const nas_call *c, fan *f, group *g, nas_err *er
   f->weights = larger(f->weights, g->channels * site.in[0].c * taps);
   f->channels += g->channels;
   f->scratch = larger(f->scratch, g->sizes.scratch);
-  f->forward += align64(g->sizes.forward);
-  f->data += align64(g->sizes.data);
-  f->gradient += align64(g->sizes.gradient);
+  f->forward += nas_align64(g->sizes.forward);
+  f->data += nas_align64(g->sizes.data);
+  f->gradient += nas_align64(g->sizes.gradient);
   return NAS_OK;
 }
 
@@ -97,10 +90,11 @@ static nas_status prepare(nas_call *c, nas_err *err) {
     NAS_TRY(prepare_group(c, f, &f->groups[i], err));
     part = larger(part, f->groups[i].sizes.gradient);
   }
-  int64_t common = align64(f->scratch) + align64(4 * f->weights) + align64(4 * f->in) + align64(4 * f->out);
+  int64_t common =
+      nas_align64(f->scratch) + nas_align64(4 * f->weights) + nas_align64(4 * f->in) + nas_align64(4 * f->out);
   c->forward_scratch =
-      common + f->forward + 2 * align64(4 * f->channels) + align64(f->channels * (int64_t)sizeof(nas_moments));
-  c->backward_scratch = common + f->data + f->gradient + align64(part) + 3 * align64(4 * f->in);
+      common + f->forward + 2 * nas_align64(4 * f->channels) + nas_align64(f->channels * (int64_t)sizeof(nas_moments));
+  c->backward_scratch = common + f->data + f->gradient + nas_align64(part) + 3 * nas_align64(4 * f->in);
   return NAS_OK;
 }
 
@@ -172,13 +166,13 @@ static void forward_tile(const nas_call *c, const group *g, int32_t tile, const 
 static void forward(const nas_call *c) {
   const fan *f = c->prepared;
   char *scratch = c->scratch;
-  void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX] = {NULL};
-  float *weights = take(&scratch, 4 * f->weights), *room = take(&scratch, 4 * f->in);
-  float *joined = take(&scratch, 4 * f->out);
-  float *sum = take(&scratch, 4 * f->channels), *square = take(&scratch, 4 * f->channels);
-  nas_moments *all = take(&scratch, f->channels * (int64_t)sizeof *all), *at;
+  void *pad = nas_take(&scratch, f->scratch, 1), *packed[NAS_LAYER_INPUTS_MAX] = {NULL};
+  float *weights = nas_take(&scratch, f->weights, 4), *room = nas_take(&scratch, f->in, 4);
+  float *joined = nas_take(&scratch, f->out, 4);
+  float *sum = nas_take(&scratch, f->channels, 4), *square = nas_take(&scratch, f->channels, 4);
+  nas_moments *all = nas_take(&scratch, f->channels, sizeof *all), *at;
   for (int32_t i = 0; i < f->n_groups; i++) {
-    packed[i] = take(&scratch, f->groups[i].sizes.forward);
+    packed[i] = nas_take(&scratch, f->groups[i].sizes.forward, 1);
     nas_conv_pack_forward(f->groups[i].conv, joined_weights(c, &f->groups[i], weights), packed[i]);
   }
   memset(all, 0, (size_t)f->channels * sizeof *all);
@@ -247,19 +241,20 @@ static void backward(const nas_call *c) {
   const fan *f = c->prepared;
   const nas_kernel_set *k = nas_kernels();
   char *scratch = c->scratch;
-  void *pad = take(&scratch, f->scratch), *packed[NAS_LAYER_INPUTS_MAX] = {NULL}, *total[NAS_LAYER_INPUTS_MAX] = {NULL};
-  float *weights = take(&scratch, 4 * f->weights), *room = take(&scratch, 4 * f->in);
-  float *dz = take(&scratch, 4 * f->out), *back = take(&scratch, 4 * f->in), *more = take(&scratch, 4 * f->in);
-  float *made = take(&scratch, 4 * f->in);
+  void *packed[NAS_LAYER_INPUTS_MAX] = {NULL}, *total[NAS_LAYER_INPUTS_MAX] = {NULL};
+  void *pad = nas_take(&scratch, f->scratch, 1);
+  float *weights = nas_take(&scratch, f->weights, 4), *room = nas_take(&scratch, f->in, 4);
+  float *dz = nas_take(&scratch, f->out, 4), *back = nas_take(&scratch, f->in, 4);
+  float *more = nas_take(&scratch, f->in, 4), *made = nas_take(&scratch, f->in, 4);
   int64_t largest = 0;
   for (int32_t i = 0; i < f->n_groups; i++) {
     const group *g = &f->groups[i];
-    packed[i] = take(&scratch, g->sizes.data);
-    total[i] = take(&scratch, g->sizes.gradient);
+    packed[i] = nas_take(&scratch, g->sizes.data, 1);
+    total[i] = nas_take(&scratch, g->sizes.gradient, 1);
     largest = larger(largest, g->sizes.gradient);
     if (c->dx[0]) nas_conv_pack_data(g->conv, joined_weights(c, g, weights), packed[i]);
   }
-  float *part = take(&scratch, largest);
+  float *part = nas_take(&scratch, largest, 1);
   for (int32_t tile = 0; tile < f->tiles; tile++) {
     const float *x = x_tile(c, f, tile, made);
     const void *read = relu_tile(c, f, x, room);

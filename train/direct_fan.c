@@ -6,6 +6,7 @@
 #include "train/direct_pack.h"
 #include "train/filtered_fan.h"
 #include "train/folded.h"
+#include "train/scratch.h"
 #include "train/weighted_sum.h"
 #include "train/window_fan.h"
 
@@ -14,23 +15,15 @@ enum { TILE_BYTES = 64 * 1024 };
 
 typedef struct fan {
   nas_fan_tile t;
-  int64_t data;          /* packed numbers of the gradient by x */
-  int64_t together_dx;   /* images whose rows are walked at once in it, */
-  int64_t side;          /* and vectors of x side by side */
-  bool convolves, folds; /* whether there are branches with a z, and without */
+  int64_t data;        /* packed numbers of the gradient by x */
+  int64_t together_dx; /* images whose rows are walked at once in it, */
+  int64_t side;        /* and vectors of x side by side */
+  int64_t folded;      /* branches without a z */
   nas_windowed windowed;
   nas_filtered filtered;
 } fan;
 
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* Hands out aligned parts of the scratch. */
-static void *take(char **scratch, int64_t numbers, int64_t size) {
-  void *part = *scratch;
-  *scratch += align64(numbers * size);
-  return part;
-}
 
 bool nas_direct_fan_fits(const nas_call *c) {
   for (int32_t i = 0; i < c->n_branches; i++) {
@@ -77,7 +70,7 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->t.tiles = c->site.batch / f->t.images;
   f->t.height = in.h;
   f->t.width = in.w;
-  for (int32_t i = 0; i < c->n_branches; i++) *(c->branch[i]->folded ? &f->folds : &f->convolves) = true;
+  for (int32_t i = 0; i < c->n_branches; i++) f->folded += c->branch[i]->folded;
   f->t.together = images_together(f, f->t.outs);
   f->together_dx = images_together(f, f->t.ins);
   for (int32_t i = 0; i < c->n_branches; i++) f->t.pad = larger(f->t.pad, c->branch[i]->site.attrs.pad);
@@ -92,18 +85,21 @@ static nas_status prepare(nas_call *c, nas_err *err) {
     if (c->wants_dx[0] && !nas_filtered_branch(c->branch[i])) f->data += vectors * nas_direct_packed(&s);
   }
   nas_direct_shape square = {f->t.ins, f->t.ins, 1, true};
-  if (f->folds && c->wants_dx[0]) f->data += vectors * nas_direct_packed(&square);
-  int64_t x = align64(4 * f->t.images * f->t.image * f->t.ins), dz = align64(4 * f->t.images * f->t.image * f->t.outs);
-  int64_t tile = align64(4 * f->t.images * in.h * in.w * f->t.ins);
-  int64_t filter = align64(4 * f->filtered.weights) + align64(4 * f->filtered.taps) + align64(4 * f->filtered.scratch);
-  c->forward_scratch = filter + x + align64(4 * f->windowed.weights) + 3 * align64(4 * f->t.outs) +
-                       align64(c->n_branches * f->t.outs * (int64_t)sizeof(nas_moments));
-  c->backward_scratch = filter + x + align64(4 * f->windowed.weights) + align64(4 * f->data) +
-                        align64(4 * f->filtered.data) + c->n_branches * dz + tile;
-  if (!f->folds) return NAS_OK;
-  int64_t squares = align64(4 * f->t.ins * f->t.ins);
-  c->forward_scratch += nas_gram_scratch(f->t.ins, f->t.images * in.h * in.w) + 2 * squares + align64(16 * f->t.ins);
-  c->backward_scratch += tile + 3 * squares + align64(4 * (f->t.ins + 16));
+  if (f->folded && c->wants_dx[0]) f->data += vectors * nas_direct_packed(&square);
+  int64_t x = nas_align64(4 * f->t.images * f->t.image * f->t.ins);
+  int64_t dz = nas_align64(4 * f->t.images * f->t.image * f->t.outs);
+  int64_t tile = nas_align64(4 * f->t.images * in.h * in.w * f->t.ins);
+  int64_t filter =
+      nas_align64(4 * f->filtered.weights) + nas_align64(4 * f->filtered.taps) + nas_align64(4 * f->filtered.scratch);
+  c->forward_scratch = filter + x + nas_align64(4 * f->windowed.weights) + 3 * nas_align64(4 * f->t.outs) +
+                       nas_align64(c->n_branches * f->t.outs * (int64_t)sizeof(nas_moments));
+  c->backward_scratch = filter + x + nas_align64(4 * f->windowed.weights) + nas_align64(4 * f->data) +
+                        nas_align64(4 * f->filtered.data) + c->n_branches * dz + tile;
+  if (!f->folded) return NAS_OK;
+  int64_t squares = nas_align64(4 * f->t.ins * f->t.ins);
+  c->forward_scratch +=
+      nas_gram_scratch(f->t.ins, f->t.images * in.h * in.w) + 2 * squares + nas_align64(16 * f->t.ins);
+  c->backward_scratch += tile + 3 * squares + nas_align64(4 * (f->t.ins + 16));
   return NAS_OK;
 }
 
@@ -138,22 +134,22 @@ static void forward(const nas_call *c) {
   const fan *f = c->prepared;
   char *scratch = c->scratch;
   int64_t numbers = f->t.images * f->t.image * f->t.ins, rows = f->t.images * f->t.height * f->t.width;
-  float *x = take(&scratch, numbers, 4), *packed = take(&scratch, f->windowed.weights, 4);
-  float *sum = take(&scratch, f->t.outs, 4), *square = take(&scratch, f->t.outs, 4),
-        *shift = take(&scratch, f->t.outs, 4);
-  nas_moments *all = take(&scratch, c->n_branches * f->t.outs, sizeof *all);
+  float *x = nas_take(&scratch, numbers, 4), *packed = nas_take(&scratch, f->windowed.weights, 4);
+  float *sum = nas_take(&scratch, f->t.outs, 4), *square = nas_take(&scratch, f->t.outs, 4);
+  float *shift = nas_take(&scratch, f->t.outs, 4);
+  nas_moments *all = nas_take(&scratch, c->n_branches * f->t.outs, sizeof *all);
   memset(x, 0, (size_t)numbers * sizeof *x);
   memset(all, 0, (size_t)(c->n_branches * f->t.outs) * sizeof *all);
-  float *weights = take(&scratch, f->filtered.weights, 4);
-  float *room = take(&scratch, f->filtered.scratch, 4);
+  float *weights = nas_take(&scratch, f->filtered.weights, 4);
+  float *room = nas_take(&scratch, f->filtered.scratch, 4);
   nas_windowed_pack(&f->windowed, c, packed);
   if (f->filtered.branches) nas_filtered_pack(&f->filtered, c, weights);
   nas_gram gram;
-  if (f->folds) nas_gram_begin(&gram, f->t.ins, c->relu_in, rows, scratch);
+  if (f->folded) nas_gram_begin(&gram, f->t.ins, c->relu_in, rows, scratch);
   for (int64_t tile = 0; tile < f->t.tiles; tile++) {
     const float *from = (const float *)c->x[0] + tile * rows * f->t.ins;
-    if (f->folds) nas_gram_add(&gram, from, rows, tile + 1 < f->t.tiles ? from + rows * f->t.ins : NULL);
-    if (f->convolves) fill_tile(c, f, from, x);
+    if (f->folded) nas_gram_add(&gram, from, rows, tile + 1 < f->t.tiles ? from + rows * f->t.ins : NULL);
+    if (f->folded < c->n_branches) fill_tile(c, f, from, x);
     if (f->filtered.branches) nas_filtered_forward(&f->filtered, c, tile, x, weights, room);
     nas_windowed_forward(&f->windowed, c, &f->t, tile, x, packed);
     for (int32_t i = 0; i < c->n_branches; i++) {
@@ -164,7 +160,7 @@ static void forward(const nas_call *c) {
       nas_norm_merge(all + i * f->t.outs, (double)(tile * rows), shift, sum, square, (double)rows, f->t.outs);
     }
   }
-  if (f->folds) close_gram(c, &gram, (char *)scratch + nas_gram_scratch(f->t.ins, rows));
+  if (f->folded) close_gram(c, &gram, (char *)scratch + nas_gram_scratch(f->t.ins, rows));
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
     if (b->folded) continue;
@@ -200,7 +196,7 @@ static void pack_data(const nas_call *c, const fan *f, float *packed, const floa
       nas_direct_shape s = nas_window_shape(b, true);
       pack_side(f, &packed, b->param[NAS_EDGE_WEIGHT], &s, v, b->folded ? nas_branch_stats(b, NAS_STATS_A) : NULL);
     }
-    if (f->folds) pack_side(f, &packed, square, &own, v, NULL);
+    if (f->folded) pack_side(f, &packed, square, &own, v, NULL);
   }
 }
 
@@ -276,7 +272,7 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
                                            pixels, packed, nas_direct_length(&s) * 16 * f->side, windows + r.n_windows);
           packed += f->side * nas_direct_packed(&s);
         }
-        if (f->folds)
+        if (f->folded)
           windows[r.n_windows++] = flat_window(f, centred, image, row, f->t.ins, pixels, packed), packed += own;
         int64_t from = (image * f->t.height + row) * rows + 16 * v;
         for (int64_t k = 0; k < f->side; k++) {
@@ -284,7 +280,7 @@ static void data_gradient(const nas_call *c, const fan *f, int64_t tile, const f
           r.y[k] = (float *)c->dx[0] + at + from + 16 * k;
           r.plus[k] = dplus ? dplus + at + from + 16 * k : NULL;
           r.mask[k] = c->relu_in ? x + from + 16 * k : NULL;
-          r.shift[k] = f->folds ? shift + 16 * (v + k) : NULL;
+          r.shift[k] = f->folded ? shift + 16 * (v + k) : NULL;
         }
         r.n_ahead = n_next;
         for (int64_t i = 0; i < n_next; i++) r.ahead[i] = (nas_direct_ahead){next[i] + from, pixels * f->t.ins};
@@ -297,29 +293,28 @@ static void backward(const nas_call *c) {
   const fan *f = c->prepared;
   char *scratch = c->scratch;
   int64_t numbers = f->t.images * f->t.image, rows = f->t.images * f->t.height * f->t.width;
-  float *bordered = take(&scratch, numbers * f->t.ins, 4), *total = take(&scratch, f->windowed.weights, 4);
-  float *packed = take(&scratch, f->data, 4), *dz[NAS_LAYER_INPUTS_MAX] = {NULL};
-  float *made = take(&scratch, rows * f->t.ins, 4), *centred = NULL, *square = NULL, *shift = NULL;
+  float *bordered = nas_take(&scratch, numbers * f->t.ins, 4), *total = nas_take(&scratch, f->windowed.weights, 4);
+  float *packed = nas_take(&scratch, f->data, 4), *dz[NAS_LAYER_INPUTS_MAX] = {NULL};
+  float *made = nas_take(&scratch, rows * f->t.ins, 4), *centred = NULL, *square = NULL, *shift = NULL;
   const float *mean = NULL;
-  int64_t folded = 0;
   for (int32_t i = 0; i < c->n_branches; i++) {
-    if (c->branch[i]->folded) mean = c->branch[i]->gram, folded++;
+    if (c->branch[i]->folded) mean = c->branch[i]->gram;
     if (c->branch[i]->folded) continue;
-    dz[i] = take(&scratch, numbers * f->t.outs, 4);
+    dz[i] = nas_take(&scratch, numbers * f->t.outs, 4);
     memset(dz[i], 0, (size_t)(numbers * f->t.outs) * sizeof(float));
   }
-  if (f->folds && c->dx[0]) {
-    centred = take(&scratch, rows * f->t.ins, 4);
-    square = take(&scratch, f->t.ins * f->t.ins, 4);
-    shift = take(&scratch, f->t.ins + 16, 4);
+  if (f->folded && c->dx[0]) {
+    centred = nas_take(&scratch, rows * f->t.ins, 4);
+    square = nas_take(&scratch, f->t.ins * f->t.ins, 4);
+    shift = nas_take(&scratch, f->t.ins + 16, 4);
     find_square(c, f, square, shift, (float *)(void *)scratch);
   }
   const nas_filtered *filtered = &f->filtered;
   int64_t others = c->n_branches - filtered->branches;
-  bool only_folded = folded == others;
+  bool only_folded = f->folded == others;
   const fan flat = flat_fan(f);
-  float *by_weights = take(&scratch, filtered->weights, 4), *data = take(&scratch, filtered->data, 4);
-  float *taps = take(&scratch, filtered->taps, 4), *room = take(&scratch, filtered->scratch, 4);
+  float *by_weights = nas_take(&scratch, filtered->weights, 4), *data = nas_take(&scratch, filtered->data, 4);
+  float *taps = nas_take(&scratch, filtered->taps, 4), *room = nas_take(&scratch, filtered->scratch, 4);
   memset(bordered, 0, (size_t)(numbers * f->t.ins) * sizeof *bordered);
   memset(total, 0, (size_t)f->windowed.weights * sizeof *total);
   memset(by_weights, 0, (size_t)filtered->weights * sizeof *by_weights);
@@ -328,7 +323,7 @@ static void backward(const nas_call *c) {
   for (int64_t tile = 0; tile < f->t.tiles; tile++) {
     const float *x = (const float *)c->x[0] + tile * rows * f->t.ins;
     if (c->source) nas_weighted_sum_part(c->source, tile * rows * f->t.ins, rows * f->t.ins, made), x = made;
-    if (f->convolves) fill_tile(c, f, x, bordered);
+    if (f->folded < c->n_branches) fill_tile(c, f, x, bordered);
     for (int32_t i = 0; i < c->n_branches; i++)
       if (!c->branch[i]->folded) form_dz(f, c->branch[i], tile, dz[i]);
     if (filtered->branches) nas_filtered_gradient(filtered, bordered, dz, by_weights, room);

@@ -52,3 +52,36 @@ void nas_direct_unpack(float *plain, const float *from, const nas_direct_shape *
         }
   }
 }
+
+void nas_direct_pack_all(float *to, const float *plain, const nas_direct_shape *s, const float *scale) {
+  int64_t side = nas_direct_side(s->outs), numbers = nas_direct_packed(s);
+  for (int64_t v = 0; v < nas_direct_count(s->outs); v++)
+    nas_direct_pack(to + v / side * side * numbers, plain, s, v, v % side, side, scale);
+}
+
+void nas_direct_unpack_all(float *plain, const float *from, const nas_direct_shape *s) {
+  int64_t side = nas_direct_side(s->outs), numbers = nas_direct_packed(s);
+  for (int64_t v = 0; v < nas_direct_count(s->outs); v++)
+    nas_direct_unpack(plain, from + v / side * side * numbers, s, v, v % side, side);
+}
+
+void nas_direct_products(float *total, const float *x, const float *y, int64_t pixels, const nas_direct_shape *s,
+                         const float *ahead, const float *more) {
+  int64_t across = nas_direct_pixels(s->outs), side = nas_direct_side(s->outs), length = nas_direct_length(s);
+  nas_direct_gradient g = {.x = x,
+                           .images = 1,
+                           .rows = 1,
+                           .width = pixels / across,
+                           .step = length,
+                           .length = length,
+                           .dz_pitch = across * s->outs,
+                           .vectors = (int32_t)side,
+                           .dw = total};
+  for (int64_t v = 0; v < nas_direct_count(s->outs); v += side, g.dw += length * 16 * side) {
+    g.ahead[0] = v == 0 ? ahead : NULL;
+    g.ahead[1] = more ? more : ahead;
+    g.ahead_n = pixels * s->outs;
+    for (int64_t k = 0; k < side; k++) g.dz[k] = y + 16 * (v + k);
+    nas_kernels()->direct_gradient(&g);
+  }
+}

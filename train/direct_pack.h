@@ -39,4 +39,11 @@ void nas_direct_pack(float *to, const float *plain, const nas_direct_shape *s, i
  */
 void nas_direct_unpack(float *plain, const float *from, const nas_direct_shape *s, int64_t vector, int64_t slot,
                        int64_t vectors);
+/* All vectors of a convolution, nas_direct_side of them side by side, and back. */
+void nas_direct_pack_all(float *to, const float *plain, const nas_direct_shape *s, const float *scale);
+void nas_direct_unpack_all(float *plain, const float *from, const nas_direct_shape *s);
+/* The gradient by the weights of a 1x1 convolution over pixels in a row: total, laid out as nas_direct_pack_all does,
+ * += sum of y x'. As many numbers as y has at `ahead` and `more`, unless NULL, are wanted next. */
+void nas_direct_products(float *total, const float *x, const float *y, int64_t pixels, const nas_direct_shape *s,
+                         const float *ahead, const float *more);
 #endif

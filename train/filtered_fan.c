@@ -26,7 +26,7 @@ nas_filtered nas_filtered_of(const nas_call *c) {
   f.ins = in.c;
   f.outs = b->site.out.c;
   f.grid = (nas_winograd_grid){.side = side_of(b), .height = in.h, .width = in.w};
-  f.grid.narrow = !f.bf16 && nas_winograd_narrow(f.grid.side, f.ins, f.outs);
+  f.grid.narrow = !f.bf16 && nas_winograd_narrow(f.grid.side, f.outs);
   f.vectors = f.branches * nas_direct_count(f.outs);
   f.groups = (f.vectors + SIDE - 1) / SIDE;
   int64_t side = f.grid.side, back = f.branches * f.outs, ins = nas_direct_count(f.ins);

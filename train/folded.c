@@ -3,15 +3,7 @@
 #include <string.h>
 
 #include "train/direct_pack.h"
-
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-/* Hands out aligned parts of the scratch. */
-static void *take(char **scratch, int64_t numbers, int64_t size) {
-  void *part = *scratch;
-  *scratch += align64(numbers * size);
-  return part;
-}
+#include "train/scratch.h"
 
 static nas_direct_shape shape_of(int64_t channels) { return (nas_direct_shape){channels, channels, 1, false}; }
 
@@ -29,53 +21,22 @@ bool nas_folds(const nas_branch *b) {
          nas_site_rows(&b->site, 0) % nas_direct_pixels(in.c) == 0;
 }
 
-/* products += sum over rows of y x', packed; x and y have `channels` numbers a row. As many numbers at `ahead` and
- * `more`, unless NULL, are wanted next. */
-static void add_products(float *products, const float *x, const float *y, int64_t rows, int64_t channels,
-                         const float *ahead, const float *more) {
-  int64_t pixels = nas_direct_pixels(channels), side = nas_direct_side(channels), wide = pixels * channels;
-  nas_direct_gradient g = {.x = x,
-                           .images = 1,
-                           .rows = 1,
-                           .width = rows / pixels,
-                           .step = wide,
-                           .length = wide,
-                           .dz_pitch = wide,
-                           .vectors = (int32_t)side};
-  for (int64_t v = 0; v < nas_direct_count(channels); v += side) {
-    g.dw = products + v * 16 * wide;
-    g.ahead[0] = v == 0 ? ahead : NULL;
-    g.ahead[1] = more ? more : ahead;
-    g.ahead_n = rows * channels;
-    for (int64_t k = 0; k < side; k++) g.dz[k] = y + 16 * (v + k);
-    nas_kernels()->direct_gradient(&g);
-  }
-}
-
-/* [channel of y][channel of x] */
-static void unpack_products(float *plain, const float *products, int64_t channels) {
-  nas_direct_shape s = shape_of(channels);
-  int64_t side = nas_direct_side(channels);
-  for (int64_t v = 0; v < nas_direct_count(channels); v++)
-    nas_direct_unpack(plain, products + v / side * side * nas_direct_packed(&s), &s, v, v % side, side);
-}
-
 /* ---- the fan ---- */
 
 int64_t nas_gram_scratch(int64_t channels, int64_t rows) {
-  return 3 * align64(4 * channels) + align64(4 * rows * channels) + align64(4 * packed_of(channels)) +
-         align64(8 * channels);
+  return 3 * nas_align64(4 * channels) + nas_align64(4 * rows * channels) + nas_align64(4 * packed_of(channels)) +
+         nas_align64(8 * channels);
 }
 
 void nas_gram_begin(nas_gram *g, int64_t channels, bool relu, int64_t rows, void *scratch) {
   char *at = scratch;
   *g = (nas_gram){.channels = channels, .relu = relu};
-  g->shift = take(&at, channels, 4);
-  g->sum = take(&at, channels, 4);
-  g->square = take(&at, channels, 4);
-  g->centred = take(&at, rows * channels, 4);
-  g->products = take(&at, packed_of(channels), 4);
-  g->total = take(&at, channels, 8);
+  g->shift = nas_take(&at, channels, 4);
+  g->sum = nas_take(&at, channels, 4);
+  g->square = nas_take(&at, channels, 4);
+  g->centred = nas_take(&at, rows * channels, 4);
+  g->products = nas_take(&at, packed_of(channels), 4);
+  g->total = nas_take(&at, channels, 8);
   memset(g->shift, 0, (size_t)channels * sizeof *g->shift);
   memset(g->products, 0, (size_t)packed_of(channels) * sizeof *g->products);
   memset(g->total, 0, (size_t)channels * sizeof *g->total);
@@ -84,6 +45,7 @@ void nas_gram_begin(nas_gram *g, int64_t channels, bool relu, int64_t rows, void
 void nas_gram_add(nas_gram *g, const float *x, int64_t rows, const float *next) {
   const nas_kernel_set *k = nas_kernels();
   int64_t channels = g->channels;
+  nas_direct_shape s = shape_of(channels);
   if (g->seen == 0) {
     k->center(g->centred, x, g->relu, g->shift, rows, channels);
     memset(g->square, 0, (size_t)channels * sizeof *g->square);
@@ -91,7 +53,7 @@ void nas_gram_add(nas_gram *g, const float *x, int64_t rows, const float *next) 
     for (int64_t i = 0; i < channels; i++) g->shift[i] = g->sum[i] / (float)rows;
   }
   k->center(g->centred, x, g->relu, g->shift, rows, channels);
-  add_products(g->products, g->centred, g->centred, rows, channels, next, NULL);
+  nas_direct_products(g->products, g->centred, g->centred, rows, &s, next, NULL);
   memset(g->square, 0, (size_t)channels * sizeof *g->square);
   k->column_sums(g->sum, g->centred, rows, channels);
   for (int64_t i = 0; i < channels; i++) g->total[i] += (double)g->sum[i];
@@ -102,7 +64,8 @@ void nas_gram_close(nas_gram *g, float *gram) {
   int64_t channels = g->channels;
   float *p = gram + channels;
   double rows = (double)g->seen;
-  unpack_products(p, g->products, channels);
+  nas_direct_shape s = shape_of(channels);
+  nas_direct_unpack_all(p, g->products, &s);
   for (int64_t i = 0; i < channels; i++) {
     gram[i] = (float)((double)g->shift[i] + g->total[i] / rows);
     for (int64_t j = 0; j < channels; j++)
@@ -154,22 +117,20 @@ static int64_t count_folded(const nas_call *c) {
 int64_t nas_folded_forward_scratch(const nas_call *c, int64_t block) {
   int64_t n = count_folded(c), channels = channels_of(c);
   if (!n) return 0;
-  return n * (align64(4 * packed_of(channels)) + align64(4 * block)) + align64(4 * (channels + 16));
+  return n * (nas_align64(4 * packed_of(channels)) + nas_align64(4 * block)) + nas_align64(4 * (channels + 16));
 }
 
 void nas_folded_begin(const nas_call *c, void *scratch) {
   char *at = scratch;
-  int64_t channels = channels_of(c), side = nas_direct_side(channels);
-  float *shift = take(&at, channels + 16, 4);
+  int64_t channels = channels_of(c);
+  float *shift = nas_take(&at, channels + 16, 4);
   nas_direct_shape s = shape_of(channels);
   memset(shift, 0, (size_t)(channels + 16) * sizeof *shift);
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
     if (!b->folded) continue;
-    float *packed = take(&at, packed_of(channels), 4);
-    for (int64_t v = 0; v < nas_direct_count(channels); v++)
-      nas_direct_pack(packed + v / side * side * nas_direct_packed(&s), b->param[NAS_EDGE_WEIGHT], &s, v, v % side,
-                      side, nas_branch_stats(b, NAS_STATS_SCALE));
+    float *packed = nas_take(&at, packed_of(channels), 4);
+    nas_direct_pack_all(packed, b->param[NAS_EDGE_WEIGHT], &s, nas_branch_stats(b, NAS_STATS_SCALE));
     for (int64_t k = 0; k < channels; k++) shift[k] += ((const float *)b->param[NAS_EDGE_BETA])[k];
   }
   for (int64_t k = channels; k < 16; k++) shift[k] = shift[k - channels];
@@ -179,15 +140,16 @@ void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, cons
                     void *scratch) {
   char *at = scratch;
   int64_t channels = channels_of(c), side = nas_direct_side(channels), wide = nas_direct_pixels(channels) * channels;
-  float *shift = take(&at, channels + 16, 4), *packed = (float *)(void *)at;
-  int64_t each = align64(4 * packed_of(channels)) / 4;
+  float *shift = nas_take(&at, channels + 16, 4), *packed = (float *)(void *)at;
+  int64_t each = nas_align64(4 * packed_of(channels)) / 4;
   at += count_folded(c) * 4 * each;
   nas_direct_window windows[NAS_LAYER_INPUTS_MAX];
   nas_direct_row r = {.windows = windows, .width = n / wide, .step = wide, .images = 1, .vectors = (int32_t)side};
   for (int32_t i = 0; i < c->n_branches; i++) {
     const nas_branch *b = c->branch[i];
     if (!b->folded) continue;
-    float *x = take(&at, block, 4); /* centred, so that a constant channel is zero and not a rounding error of W x */
+    /* Centred, so that a constant channel is zero and not a rounding error of W x. */
+    float *x = nas_take(&at, block, 4);
     nas_kernels()->center(x, b->x + first, b->relu, b->gram, n / channels, channels);
     if (first + 2 * n <= c->elements) r.ahead[r.n_ahead++] = (nas_direct_ahead){b->x + first + n, wide};
     windows[r.n_windows] = (nas_direct_window){.x = x, .w = packed + r.n_windows * each, .length = wide};
@@ -210,8 +172,8 @@ void nas_folded_add(const nas_call *c, int64_t first, int64_t n, float *to, cons
 int64_t nas_folded_backward_scratch(const nas_call *c, int64_t block) {
   int64_t n = count_folded(c), channels = channels_of(c);
   if (!n) return 0;
-  return n * align64(4 * packed_of(channels)) + align64(4 * block) + align64(4 * channels) +
-         align64(channels * (int64_t)sizeof(nas_moments)) + align64(4 * channels * channels);
+  return n * nas_align64(4 * packed_of(channels)) + nas_align64(4 * block) + nas_align64(4 * channels) +
+         nas_align64(channels * (int64_t)sizeof(nas_moments)) + nas_align64(4 * channels * channels);
 }
 
 /* From D to the gradients of the weights and of the norm. `all` holds the sums of dy in its means. */
@@ -219,7 +181,8 @@ static void finish_branch(const nas_branch *b, const float *products, nas_moment
   int64_t channels = b->site.out.c;
   const float *w = b->param[NAS_EDGE_WEIGHT];
   float *d = b->grad[NAS_EDGE_WEIGHT];
-  unpack_products(d, products, channels);
+  nas_direct_shape s = shape_of(channels);
+  nas_direct_unpack_all(d, products, &s);
   for (int64_t o = 0; o < channels; o++) {
     all[o].square = 0;
     for (int64_t i = 0; i < channels; i++) all[o].square += (double)w[o * channels + i] * (double)d[o * channels + i];
@@ -243,10 +206,12 @@ void nas_folded_backward(const nas_call *c, int64_t block, void *scratch) {
   const nas_kernel_set *k = nas_kernels();
   char *at = scratch;
   int64_t channels = channels_of(c), rows = c->elements / channels, step = block / channels;
-  float *centred = take(&at, block, 4), *sum = take(&at, channels, 4), *room = take(&at, channels * channels, 4);
-  nas_moments *all = take(&at, channels, sizeof *all);
+  float *centred = nas_take(&at, block, 4), *sum = nas_take(&at, channels, 4);
+  float *room = nas_take(&at, channels * channels, 4);
+  nas_moments *all = nas_take(&at, channels, sizeof *all);
   float *products = (float *)(void *)at;
-  int64_t each = align64(4 * packed_of(channels)) / 4;
+  int64_t each = nas_align64(4 * packed_of(channels)) / 4;
+  nas_direct_shape s = shape_of(channels);
   memset(all, 0, (size_t)channels * sizeof *all);
   memset(products, 0, (size_t)(count_folded(c) * each) * sizeof *products);
   for (int64_t r = 0; r < rows; r += step) {
@@ -259,8 +224,8 @@ void nas_folded_backward(const nas_call *c, int64_t block, void *scratch) {
       const nas_branch *next = next_folded(c, i + 1);
       bool more = r + 2 * step <= rows; /* a whole block follows */
       const float *ahead = next ? next->x + r * channels : more ? next_folded(c, 0)->x + (r + step) * channels : NULL;
-      add_products(products + branch++ * each, centred, dy, n, channels, ahead,
-                   !next && more ? dy + step * channels : NULL);
+      nas_direct_products(products + branch++ * each, centred, dy, n, &s, ahead,
+                          !next && more ? dy + step * channels : NULL);
     }
     k->column_sums(sum, dy, n, channels);
     for (int64_t o = 0; o < channels; o++) all[o].mean += (double)sum[o];

@@ -5,6 +5,7 @@
 
 #include "train/branch.h"
 #include "train/direct_pack.h"
+#include "train/scratch.h"
 
 /* Bytes of a piece of x and y together, which share the L1 cache with as much of the weights; and pixels of a piece at
  * least, so that fetching the weights and storing their gradient counts for little where there are many channels. A
@@ -17,26 +18,17 @@ enum { WEIGHTS_MAX = 64 * 1024 };
 
 typedef struct point {
   int64_t pixels, piece, ins, outs;
-  int64_t side, side_dx; /* vectors of y and of x side by side */
   int64_t weights, data; /* packed numbers */
   bool small;            /* for kernels/point.h */
 } point;
 
 typedef struct product {
   nas_point of;
-  int64_t ins, outs, side;
+  int64_t ins, outs;
   bool small;
 } product;
 
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* Hands out aligned parts of the scratch. */
-static float *take(char **scratch, int64_t numbers) {
-  void *part = *scratch;
-  *scratch += align64(4 * numbers);
-  return part;
-}
 
 /* Whether windows onto `pixels` pixels in a row give vectors of so many channels. */
 static bool divides(int64_t channels, int64_t pixels) {
@@ -70,14 +62,12 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   p->outs = c->site.out.c;
   p->piece = PIECE_BYTES / (4 * (p->ins + p->outs)) / PIECE_PIXELS * PIECE_PIXELS;
   if (!p->piece) p->piece = PIECE_PIXELS;
-  p->side = nas_direct_side(p->outs);
-  p->side_dx = nas_direct_side(p->ins);
   p->weights = packed_numbers(p, false);
   p->data = c->wants_dx[0] ? packed_numbers(p, true) : 0;
   p->small = p->ins == 8 && p->outs == 16 && p->pixels % 16 == 0;
-  int64_t positive = c->relu_in ? align64(4 * p->piece * p->ins) : 0;
-  c->forward_scratch = align64(4 * p->weights) + positive;
-  if (c->site.mode == NAS_TRAIN) c->backward_scratch = c->forward_scratch + align64(4 * p->data);
+  int64_t positive = c->relu_in ? nas_align64(4 * p->piece * p->ins) : 0;
+  c->forward_scratch = nas_align64(4 * p->weights) + positive;
+  if (c->site.mode == NAS_TRAIN) c->backward_scratch = c->forward_scratch + nas_align64(4 * p->data);
   return NAS_OK;
 }
 
@@ -88,13 +78,11 @@ static void release(nas_call *c) {
 
 static void pack(const point *p, const float *plain, bool turned, float *packed) {
   nas_direct_shape s = shape_of(p, turned);
-  int64_t side = turned ? p->side_dx : p->side, numbers = nas_direct_packed(&s);
   if (p->small && turned) {
     for (int64_t i = 0; i < 16 * 16; i++) packed[i] = plain[i / 16 * 8 + i % 8];
     return;
   }
-  for (int64_t v = 0; v < nas_direct_count(s.outs); v++)
-    nas_direct_pack(packed + v / side * side * numbers, plain, &s, v, v % side, side, NULL);
+  nas_direct_pack_all(packed, plain, &s, NULL);
 }
 
 static void multiply(const product *m) {
@@ -102,16 +90,16 @@ static void multiply(const product *m) {
     (m->ins == 8 ? nas_kernels()->point_8_16 : nas_kernels()->point_16_8)(&m->of);
     return;
   }
-  int64_t across = nas_direct_pixels(m->outs), length = across * m->ins;
+  int64_t across = nas_direct_pixels(m->outs), length = across * m->ins, side = nas_direct_side(m->outs);
   nas_direct_window window = {.x = m->of.x, .w = m->of.w, .length = length};
   nas_direct_row r = {.windows = &window,
                       .n_windows = 1,
                       .width = m->of.pixels / across,
                       .step = length,
                       .images = 1,
-                      .vectors = (int32_t)m->side};
-  for (int64_t v = 0; v < nas_direct_count(m->outs); v += m->side, window.w += length * 16 * m->side) {
-    for (int64_t k = 0; k < m->side; k++) {
+                      .vectors = (int32_t)side};
+  for (int64_t v = 0; v < nas_direct_count(m->outs); v += side, window.w += length * 16 * side) {
+    for (int64_t k = 0; k < side; k++) {
       int64_t at = 16 * (v + k);
       r.y[k] = m->of.y + at;
       r.plus[k] = m->of.plus ? m->of.plus + at : NULL;
@@ -133,7 +121,7 @@ static const float *seen_piece(const nas_call *c, const point *p, int64_t first,
 static void forward(const nas_call *c) {
   const point *p = c->prepared;
   char *scratch = c->scratch;
-  float *packed = take(&scratch, p->weights), *positive = (float *)(void *)scratch;
+  float *packed = nas_take(&scratch, p->weights, 4), *positive = (float *)(void *)scratch;
   const float *plus = c->plus;
   pack(p, c->param[NAS_EDGE_WEIGHT], false, packed);
   for (int64_t first = 0; first < p->pixels; first += p->piece) {
@@ -145,25 +133,7 @@ static void forward(const nas_call *c) {
                                .y = (float *)c->y + at},
                         .ins = p->ins,
                         .outs = p->outs,
-                        .side = p->side,
                         .small = p->small});
-  }
-}
-
-static void weight_gradient(const point *p, int64_t pixels, const float *x, const float *dy, float *total) {
-  int64_t across = nas_direct_pixels(p->outs), length = across * p->ins;
-  nas_direct_gradient g = {.x = x,
-                           .images = 1,
-                           .rows = 1,
-                           .width = pixels / across,
-                           .step = length,
-                           .length = length,
-                           .dz_pitch = across * p->outs,
-                           .vectors = (int32_t)p->side,
-                           .dw = total};
-  for (int64_t v = 0; v < nas_direct_count(p->outs); v += p->side, g.dw += length * 16 * p->side) {
-    for (int64_t k = 0; k < p->side; k++) g.dz[k] = dy + 16 * (v + k);
-    nas_kernels()->direct_gradient(&g);
   }
 }
 
@@ -171,7 +141,8 @@ static void backward(const nas_call *c) {
   const point *p = c->prepared;
   nas_direct_shape s = shape_of(p, false);
   char *scratch = c->scratch;
-  float *total = take(&scratch, p->weights), *packed = take(&scratch, p->data), *positive = (float *)(void *)scratch;
+  float *total = nas_take(&scratch, p->weights, 4), *packed = nas_take(&scratch, p->data, 4);
+  float *positive = (float *)(void *)scratch;
   float *dx = c->dx[0];
   const float *dplus = c->dplus[0];
   memset(total, 0, (size_t)p->weights * sizeof *total);
@@ -179,7 +150,7 @@ static void backward(const nas_call *c) {
   for (int64_t first = 0; first < p->pixels; first += p->piece) {
     int64_t pixels = least(p->piece, p->pixels - first), at = first * p->ins;
     const float *x = seen_piece(c, p, first, pixels, positive), *dy = (const float *)c->dy + first * p->outs;
-    weight_gradient(p, pixels, x, dy, total);
+    nas_direct_products(total, x, dy, pixels, &s, NULL, NULL);
     if (!dx) continue;
     multiply(&(product){.of = {.pixels = pixels,
                                .x = dy,
@@ -189,12 +160,9 @@ static void backward(const nas_call *c) {
                                .y = dx + at},
                         .ins = p->outs,
                         .outs = p->ins,
-                        .side = p->side_dx,
                         .small = p->small});
   }
-  for (int64_t v = 0; v < nas_direct_count(p->outs); v++)
-    nas_direct_unpack(c->grad[NAS_EDGE_WEIGHT], total + v / p->side * p->side * nas_direct_packed(&s), &s, v,
-                      v % p->side, p->side);
+  nas_direct_unpack_all(c->grad[NAS_EDGE_WEIGHT], total, &s);
 }
 
 const nas_kernel nas_point_conv = {.prepare = prepare,

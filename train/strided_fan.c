@@ -5,6 +5,7 @@
 
 #include "train/direct_pack.h"
 #include "train/kernels/kernels.h"
+#include "train/scratch.h"
 #include "train/weighted_sum.h"
 
 /* Bytes of one intermediate tensor of a tile: some five of them share the L2 cache in the backward pass. */
@@ -17,15 +18,6 @@ typedef struct fan {
   int64_t wide;          /* pixels of x that a vector covers */
   int64_t weights, data; /* packed numbers */
 } fan;
-
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-/* Hands out aligned parts of the scratch. */
-static float *take(char **scratch, int64_t numbers) {
-  void *part = *scratch;
-  *scratch += align64(4 * numbers);
-  return part;
-}
 
 static nas_direct_shape shape_of(const fan *f) { return (nas_direct_shape){f->outs, f->ins, 3, false}; }
 static int64_t in_numbers(const fan *f) { return f->images * 4 * f->height * f->width * f->ins; }
@@ -63,10 +55,10 @@ static nas_status prepare(nas_call *c, nas_err *err) {
   f->wide = nas_direct_pixels(f->ins);
   f->weights = TAPS * f->ins * f->outs;
   f->data = (f->wide > 1 ? 6 : TAPS) * 16 * nas_direct_count(f->ins) * f->outs;
-  int64_t x = align64(4 * bordered_numbers(f)), z = align64(4 * out_numbers(f));
-  c->forward_scratch =
-      x + align64(4 * f->weights) + 2 * align64(4 * f->outs) + align64(f->outs * (int64_t)sizeof(nas_moments));
-  c->backward_scratch = x + align64(4 * in_numbers(f)) + z + align64(4 * f->weights) + align64(4 * f->data);
+  int64_t x = nas_align64(4 * bordered_numbers(f)), z = nas_align64(4 * out_numbers(f));
+  c->forward_scratch = x + nas_align64(4 * f->weights) + 2 * nas_align64(4 * f->outs) +
+                       nas_align64(f->outs * (int64_t)sizeof(nas_moments));
+  c->backward_scratch = x + nas_align64(4 * in_numbers(f)) + z + nas_align64(4 * f->weights) + nas_align64(4 * f->data);
   return NAS_OK;
 }
 
@@ -108,15 +100,13 @@ static void forward(const nas_call *c) {
   const nas_branch *b = c->branch[0];
   nas_direct_shape s = shape_of(f);
   char *scratch = c->scratch;
-  float *x = take(&scratch, bordered_numbers(f)), *packed = take(&scratch, f->weights);
-  float *sum = take(&scratch, f->outs), *square = take(&scratch, f->outs);
+  float *x = nas_take(&scratch, bordered_numbers(f), 4), *packed = nas_take(&scratch, f->weights, 4);
+  float *sum = nas_take(&scratch, f->outs, 4), *square = nas_take(&scratch, f->outs, 4);
   nas_moments *all = (nas_moments *)(void *)scratch;
   int64_t rows = f->images * f->height * f->width;
   memset(x, 0, (size_t)bordered_numbers(f) * sizeof *x);
   memset(all, 0, (size_t)f->outs * sizeof *all);
-  for (int64_t v = 0; v < nas_direct_count(f->outs); v++)
-    nas_direct_pack(packed + v / f->side * f->side * nas_direct_packed(&s), b->param[NAS_EDGE_WEIGHT], &s, v,
-                    v % f->side, f->side, NULL);
+  nas_direct_pack_all(packed, b->param[NAS_EDGE_WEIGHT], &s, NULL);
   for (int64_t tile = 0; tile < f->tiles; tile++) {
     float *z = (float *)b->z + tile * out_numbers(f);
     fill_tile(c, f, (const float *)c->x[0] + tile * in_numbers(f), x);
@@ -228,8 +218,9 @@ static void backward(const nas_call *c) {
   const nas_branch *b = c->branch[0];
   nas_direct_shape s = shape_of(f);
   char *scratch = c->scratch;
-  float *bordered = take(&scratch, bordered_numbers(f)), *made = take(&scratch, in_numbers(f));
-  float *dz = take(&scratch, out_numbers(f)), *total = take(&scratch, f->weights), *packed = take(&scratch, f->data);
+  float *bordered = nas_take(&scratch, bordered_numbers(f), 4), *made = nas_take(&scratch, in_numbers(f), 4);
+  float *dz = nas_take(&scratch, out_numbers(f), 4), *total = nas_take(&scratch, f->weights, 4);
+  float *packed = nas_take(&scratch, f->data, 4);
   const float *factor = nas_branch_stats(b, NAS_STATS_A);
   memset(bordered, 0, (size_t)bordered_numbers(f) * sizeof *bordered);
   memset(total, 0, (size_t)f->weights * sizeof *total);
@@ -244,9 +235,7 @@ static void backward(const nas_call *c) {
     weight_gradient(f, bordered, dz, total);
     if (c->dx[0]) data_gradient(c, f, tile, x, dz, packed);
   }
-  for (int64_t v = 0; v < nas_direct_count(f->outs); v++)
-    nas_direct_unpack(b->grad[NAS_EDGE_WEIGHT], total + v / f->side * f->side * nas_direct_packed(&s), &s, v,
-                      v % f->side, f->side);
+  nas_direct_unpack_all(b->grad[NAS_EDGE_WEIGHT], total, &s);
 }
 
 const nas_kernel nas_strided_fan = {

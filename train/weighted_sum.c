@@ -19,6 +19,7 @@ static void FN(forward)(const nas_call *c) {
 #include "train/branch.h"
 #include "train/folded.h"
 #include "train/kernels/kernels.h"
+#include "train/scratch.h"
 #define NAS_TEMPLATE "train/weighted_sum.c"
 #include "train/op_template.h"
 
@@ -29,7 +30,6 @@ const nas_kernel nas_weighted_sum_f32 = {.forward = forward_f32, .sinks = true};
 const nas_kernel nas_weighted_sum_f64 = {.forward = forward_f64, .sinks = true};
 
 static int64_t channels_of(const nas_call *c) { return c->branch[0]->site.out.c; }
-static int64_t align64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static bool any_folded(const nas_call *c) {
   for (int32_t i = 0; i < c->n_branches; i++)
@@ -48,7 +48,7 @@ static int64_t forward_block(const nas_call *c) { return block_of(c, any_folded(
 static nas_status prepare(nas_call *c, nas_err *err) {
   (void)err;
   if (!c->n_branches) return NAS_OK;
-  int64_t channels = channels_of(c), norms = align64(2 * channels * (int64_t)sizeof(float)) +
+  int64_t channels = channels_of(c), norms = nas_align64(2 * channels * (int64_t)sizeof(float)) +
                                              c->n_branches * channels * (int64_t)sizeof(nas_moments);
   int64_t folded = nas_folded_backward_scratch(c, block_of(c, BACKWARD_BLOCK));
   c->backward_scratch = norms > folded ? norms : folded;
@@ -106,7 +106,7 @@ static void norms_backward(const nas_call *c) {
   int64_t channels = channels_of(c), rows = c->elements / channels;
   int64_t block = channels < BACKWARD_BLOCK ? BACKWARD_BLOCK / channels : 1;
   float *sum = c->scratch, *dot = sum + channels;
-  nas_moments *all = (nas_moments *)(void *)((char *)c->scratch + align64(2 * channels * (int64_t)sizeof *sum));
+  nas_moments *all = (nas_moments *)(void *)((char *)c->scratch + nas_align64(2 * channels * (int64_t)sizeof *sum));
   memset(all, 0, (size_t)(c->n_branches * channels) * sizeof *all);
   for (int64_t r = 0; r < rows; r += block)
     for (int32_t i = 0; i < c->n_branches; i++)

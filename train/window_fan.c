@@ -49,7 +49,6 @@ void nas_windowed_free(nas_windowed *w) {
   *w = (nas_windowed){.chunks = NULL};
 }
 
-/* The windows of a kernel onto one row of an image, whose weights lie `next` numbers apart. */
 int64_t nas_fan_windows(const nas_fan_tile *t, const float *image, int64_t row, int64_t channels, int64_t kernel,
                         int64_t pixels, const float *w, int64_t next, nas_direct_window *out) {
   int64_t pad = kernel / 2, n = 0, length = (kernel - 1 + pixels) * channels, border = pad == 1 ? channels : 0;

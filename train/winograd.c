@@ -21,9 +21,7 @@ int64_t nas_winograd_more(const nas_winograd_grid *g, int64_t n) {
   return g->side * covering(n, g->side) - threes_of(g, n) - n;
 }
 
-bool nas_winograd_narrow(int64_t side, int64_t ins, int64_t outs) {
-  return side == 4 && ins % 16 == 0 && outs % 16 == 0;
-}
+bool nas_winograd_narrow(int64_t side, int64_t outs) { return side == 4 && !nas_winograd_pairs(outs); }
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -32,15 +30,15 @@ static int64_t points_along(const nas_winograd_grid *g, int64_t n) {
   return (g->side + 2) * covering(n, g->side) - threes_of(g, n);
 }
 
-static int64_t multiplications(int64_t side, int64_t ins, int64_t outs, int64_t height, int64_t width) {
-  nas_winograd_grid g = {.side = side, .narrow = nas_winograd_narrow(side, ins, outs)};
+static int64_t multiplications(int64_t side, int64_t outs, int64_t height, int64_t width) {
+  nas_winograd_grid g = {.side = side, .narrow = nas_winograd_narrow(side, outs)};
   return points_along(&g, height) * points_along(&g, width);
 }
 
 int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t width) {
   if (!(ins == 8 && outs == 8) && !(ins % 16 == 0 && outs % 16 == 0)) return 0;
   if (ins > NAS_WINOGRAD_CHANNELS || outs > NAS_WINOGRAD_CHANNELS) return 0;
-  int64_t two = multiplications(2, ins, outs, height, width), four = multiplications(4, ins, outs, height, width);
+  int64_t two = multiplications(2, outs, height, width), four = multiplications(4, outs, height, width);
   int64_t taps = (3 * height - 2) * (3 * width - 2), side = four < two ? 4 : 2;
   return 5 * (side == 4 ? four : two) < 4 * taps ? side : 0; /* the transforms cost something too */
 }

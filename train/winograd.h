@@ -52,8 +52,8 @@ typedef struct nas_winograd_weights {
 /* The side of the patches with which these channels and this size have the fewest multiplications; 0 where filtering
  * cannot be done or does not pay. */
 int64_t nas_winograd_side(int64_t ins, int64_t outs, int64_t height, int64_t width);
-/* Whether convolutions between these channels, in f32, may have patches of three outputs beside those of `side`. */
-bool nas_winograd_narrow(int64_t side, int64_t ins, int64_t outs);
+/* Whether convolutions to so many channels, in f32, may have patches of three outputs beside those of `side`. */
+bool nas_winograd_narrow(int64_t side, int64_t outs);
 /* Pixels by which patches reach over the end of n. */
 int64_t nas_winograd_more(const nas_winograd_grid *g, int64_t n);
 /* How many patches of one image share a size, at least: blocks hold patches of one size. */

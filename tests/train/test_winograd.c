@@ -47,7 +47,7 @@ static problem problem_new(const nas_winograd_bf16 *bf16, int64_t side, int64_t 
                            int64_t height, int64_t width, int64_t pad) {
   problem p = {.ins = ins, .outs = outs, .images = images, .height = height, .width = width, .pad = pad, .bf16 = bf16};
   p.grid = (nas_winograd_grid){.side = side,
-                               .narrow = !bf16 && nas_winograd_narrow(side, ins, outs),
+                               .narrow = !bf16 && nas_winograd_narrow(side, outs),
                                .images = images,
                                .height = height,
                                .width = width};
